@@ -1,0 +1,21 @@
+"""Image data: read once, checked once, served as one fixed batch per seed."""
+
+from jaxnas.data.datasets import SOURCES, Source, data_folder, digits, load, names, read_npz
+from jaxnas.data.images import DataError, Images, channel_statistics, normalise
+from jaxnas.data.pickles import UnsafePickleError, read_batch
+
+__all__ = [
+    "SOURCES",
+    "DataError",
+    "Images",
+    "Source",
+    "UnsafePickleError",
+    "channel_statistics",
+    "data_folder",
+    "digits",
+    "load",
+    "names",
+    "normalise",
+    "read_batch",
+    "read_npz",
+]

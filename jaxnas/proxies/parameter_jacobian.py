@@ -1,0 +1,161 @@
+r"""Scores of the gradient in parameter space, seeds 002, section 3.2.
+
+Each tensor's gradient is a matrix with one row per output; :math:`S_i` is its eigenvalue or cosine
+score, i in forward order over the N tensors in use with two or more axes.
+
+**Structural zeros.** A tensor with more rows than columns - 1 is singular once its rows are
+centred, and so is the last layer, whose rows sum to zero. Each eigenvalue of zero adds
+:math:`-(\log k + 1/k) \approx -99{,}988`, against tens to hundreds from all others, so that the
+score as printed (`zeros="keep"`) is mostly a count of convolutions 1x1. With
+`zeros="structural-removed"` those eigenvalues, whose number the shapes alone tell, are left out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+
+from jaxnas.proxies.proxy import Proxy
+from jaxnas.proxies.quantities import ParameterGradient, Tensors
+from jaxnas.proxies.similarity import ROOT, K, cosine_score, eigenvalue_score, spectrum
+from jaxnas.types import Array
+
+Zeros = Literal["keep", "structural-removed"]
+
+
+def pjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
+    r"""Parameters Jacobian score: :math:`\frac1N \sum_i S_i`, eigenvalue scores.
+
+    Source: seeds 002, section 3.2 (PJS).
+
+    Args:
+        zeros: whether eigenvalues that are zero for the shapes' sake count; see the module.
+        k: constant that keeps the logarithm and the reciprocal finite.
+    """
+    return Proxy(_name("pjs", zeros), ParameterGradient(), _mean, EigenvalueScores(zeros, k))
+
+
+def pjsc(*, root: int = ROOT) -> Proxy:
+    r"""Parameters Jacobian score by cosines: :math:`\frac1N \sum_i S_i`.
+
+    Source: seeds 002, section 3.2 (PJSC).
+
+    Args:
+        root: the root taken of the cosines' absolute values.
+    """
+    return Proxy("pjsc", ParameterGradient(), _mean, CosineScores(root))
+
+
+def wpjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
+    r"""Weighted towards the output: :math:`\frac1N \frac{2}{N(N+1)} \sum_i i\,S_i`, as printed.
+
+    Source: seeds 002, section 3.2 (WPJS). Arguments as `pjs`'s.
+    """
+    return Proxy(
+        _name("wpjs", zeros),
+        ParameterGradient(),
+        lambda scores: _weighted(scores, lambda i, n: i),
+        EigenvalueScores(zeros, k),
+    )
+
+
+def wpjsi(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
+    r"""Weighted towards the input: :math:`\frac1N \frac{2}{N(N+1)} \sum_i (N+1-i)\,S_i`.
+
+    Source: seeds 002, section 3.2 (WPJSI). Arguments as `pjs`'s.
+    """
+    return Proxy(
+        _name("wpjsi", zeros),
+        ParameterGradient(),
+        lambda scores: _weighted(scores, lambda i, n: n + 1 - i),
+        EigenvalueScores(zeros, k),
+    )
+
+
+class TensorScores(NamedTuple):
+    """S_i of every tensor [N], 0 where it is not in use, and which are [N]."""
+
+    scores: Array
+    live: Array
+
+
+@dataclass(frozen=True)
+class EigenvalueScores:
+    """S_i by eigenvalues."""
+
+    zeros: Zeros = "keep"
+    k: float = K
+
+    def __post_init__(self) -> None:
+        if self.zeros not in ("keep", "structural-removed"):
+            raise ValueError(f'zeros must be "keep" or "structural-removed", not {self.zeros!r}')
+
+    def of(self, gradient: Tensors) -> TensorScores:
+        last = len(gradient.rows) - 1
+
+        def score(rows: Array, is_output: bool) -> Array:
+            first = structural_zeros(rows.shape, is_output) if self.zeros != "keep" else 0
+            return eigenvalue_score(spectrum(rows)[first:], self.k)
+
+        return _score_tensors(gradient, lambda i: i == last, score)
+
+
+@dataclass(frozen=True)
+class CosineScores:
+    """S_i by cosines."""
+
+    root: int = ROOT
+
+    def of(self, gradient: Tensors) -> TensorScores:
+        return _score_tensors(gradient, lambda i: False, lambda a, _: cosine_score(a, self.root))
+
+
+def structural_zeros(shape: tuple[int, ...], is_output: bool) -> int:
+    """Zero eigenvalues that a gradient's correlation has whatever its values.
+
+    Args:
+        shape: (rows, columns) of the gradient.
+        is_output: whether the rows are the logits': a softmax gradient's rows sum to zero.
+    """
+    rows, columns = shape
+    rank = min(rows, columns - 1)
+    return rows - (min(rank, rows - 1) if is_output else rank)
+
+
+def _score_tensors(
+    gradient: Tensors, kind: Callable[[int], bool], score: Callable[[Array, bool], Array]
+) -> TensorScores:
+    """Scores the tensors in use; those of one shape and kind share one compiled loop."""
+    groups: dict[tuple[tuple[int, ...], bool], list[int]] = {}
+    for i, rows in enumerate(gradient.rows):
+        groups.setdefault((rows.shape, kind(i)), []).append(i)
+    scores = jnp.zeros(len(gradient.rows), jnp.float64)
+    for (_, is_kind), members in groups.items():
+
+        def score_if_live(live: Array, rows: Array, is_kind: bool = is_kind) -> Array:
+            return lax.cond(
+                live, lambda a: score(a, is_kind), lambda _: jnp.zeros((), jnp.float64), rows
+            )
+
+        places = jnp.asarray(members)
+        stacked = jnp.stack([gradient.rows[i] for i in members])
+        found = lax.map(lambda at: score_if_live(*at), (gradient.live[places], stacked))
+        scores = scores.at[places].set(found)
+    return TensorScores(scores, gradient.live)
+
+
+def _mean(tensors: TensorScores) -> Array:
+    return jnp.sum(jnp.where(tensors.live, tensors.scores, 0)) / jnp.sum(tensors.live)
+
+
+def _weighted(tensors: TensorScores, weight: Callable[[Array, Array], Array]) -> Array:
+    n = jnp.sum(tensors.live)
+    position = jnp.cumsum(tensors.live)
+    weighted = jnp.where(tensors.live, weight(position, n) * tensors.scores, 0)
+    return 2 * jnp.sum(weighted) / (n * n * (n + 1))
+
+
+def _name(score: str, zeros: Zeros) -> str:
+    return score if zeros == "keep" else f"{score}_nz"

@@ -1,0 +1,234 @@
+"""What the proxies are functions of: gradients of a network's loss at initialisation.
+
+A quantity is computed once per network however many proxies ask for it. Each is a frozen dataclass,
+so that equal quantities are equal keys, with one method, `compute(network)`, in plain JAX.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from jaxnas.precision import to_float64
+from jaxnas.proxies.trace_order import path_names
+from jaxnas.types import Apply, Array, Params, Path
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One network at initialisation and the batch on which it is scored.
+
+    Attributes:
+        apply: (params, x [B, ...]) -> logits [B, K]. With batch normalisation the mode is the
+            function's own affair.
+        params: pytree of arrays.
+        x: images [B, ...].
+        y: labels int [B].
+        noise: [B, ...], standard normal; needed by the scores with noise alone.
+        order: paths of the tensors with two or more axes, from the input to the output.
+        live: for each parameter whether the network uses it, a tree of bool scalars like params;
+            None: a parameter whose gradient is zero on the whole batch is not used.
+    """
+
+    apply: Apply
+    params: Params
+    x: Array
+    y: Array
+    noise: Array | None = None
+    order: tuple[Path, ...] = ()
+    live: Params | None = None
+
+
+class Quantity(Protocol):
+    """A frozen dataclass that computes something of a network."""
+
+    def compute(self, subject: Subject) -> Any:
+        """The quantity, traceable by JAX."""
+
+
+def losses(logits: Array, y: Array) -> Array:
+    """Cross-entropy of each example [B]."""
+    return optax.losses.softmax_cross_entropy_with_integer_labels(logits, y)
+
+
+def _mean_loss(subject: Subject, params: Params, x: Array) -> Array:
+    return jnp.mean(losses(subject.apply(params, x), subject.y))
+
+
+@dataclass(frozen=True)
+class InputGradient:
+    r"""The Jacobian of seeds 002: row i is :math:`\partial L / \partial x_i` [B, inputs].
+
+    With `noise` a the batch is :math:`x + a \cdot var(x) \cdot \epsilon`, the variance over the
+    whole batch.
+    """
+
+    noise: float = 0.0
+
+    def compute(self, subject: Subject) -> Array:
+        x = subject.x
+        if self.noise:
+            if subject.noise is None:
+                raise ValueError(
+                    f"a score with noise {self.noise:g} needs the noise itself: "
+                    "give `noise`, standard normal, of the images' shape"
+                )
+            x = x + jnp.asarray(self.noise, x.dtype) * jnp.var(x) * subject.noise
+        gradient = jax.grad(lambda x: _mean_loss(subject, subject.params, x))(x)
+        return gradient.reshape(x.shape[0], -1)
+
+
+class Tensors(NamedTuple):
+    """Gradients of the parameter tensors with two or more axes, in forward order.
+
+    Attributes:
+        rows: for each tensor its gradient [outputs, other axes].
+        live: for each tensor whether the network uses it [N].
+        classes: the width of the network's output.
+    """
+
+    rows: tuple[Array, ...]
+    live: Array
+
+
+@dataclass(frozen=True)
+class ParameterGradient:
+    r""":math:`\partial L / \partial W_i` for each tensor, rows over its output axis (the last)."""
+
+    def compute(self, subject: Subject) -> Tensors:
+        gradient = jax.grad(lambda params: _mean_loss(subject, params, subject.x))(subject.params)
+        gradients, live = by_path(gradient), by_path(subject.live)
+        tensors = [gradients[path] for path in subject.order]
+        return Tensors(
+            tuple(g.reshape(-1, g.shape[-1]).T for g in tensors),
+            jnp.stack(
+                [
+                    live[path] if live else jnp.any(g != 0)
+                    for path, g in zip(subject.order, tensors, strict=True)
+                ]
+            ),
+        )
+
+
+def by_path(tree: Params) -> dict[Path, Any]:
+    """The leaves of a tree by their paths."""
+    return {path_names(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _example_losses(subject: Subject, params: Params) -> Array:
+    """Each example's loss in a batch of its own [B]."""
+
+    def loss(x: Array, y: Array) -> Array:
+        return losses(subject.apply(params, x[None]), y[None])[0]
+
+    return jax.vmap(loss)(subject.x, subject.y)
+
+
+@dataclass(frozen=True)
+class MeanGradient:
+    r""":math:`\frac1\mu \sum_i g_i`, a tree like the parameters, by one backward pass.
+
+    Attributes:
+        together: examples share one batch and, with batch statistics, its normalisation; else each
+            is a batch of its own.
+    """
+
+    together: bool = False
+
+    def compute(self, subject: Subject) -> Params:
+        def loss(params: Params) -> Array:
+            if self.together:
+                return _mean_loss(subject, params, subject.x)
+            return jnp.mean(_example_losses(subject, params))
+
+        return jax.grad(loss)(subject.params)
+
+
+class LayerGradients(NamedTuple):
+    """Sums over one parameter's per-example gradients, float64.
+
+    Attributes:
+        gram: inner products of the examples' gradients [B, B].
+        absolute: sum over examples and entries of the absolute values, a scalar.
+        size: number of entries, 0 where the network does not use the parameter.
+    """
+
+    gram: Array
+    absolute: Array
+    size: Array
+
+
+@dataclass(frozen=True)
+class ExampleGradients:
+    r"""Per-example gradients :math:`g_i = \partial \ell_i / \partial \theta`, by layer.
+
+    Returns a tree like the parameters, of `LayerGradients`: what the scores need of G [B, r]
+    without holding all of it.
+
+    Attributes:
+        together: as `MeanGradient`'s. One backward pass an example through the whole batch.
+        parameters: number of parameters sampled in each layer (theta); all of them if None.
+        examples: number of examples, the batch's first (mu); all of them if None.
+        centred: the mean over the sampled parameters is subtracted from each example's gradient.
+        seed: of the sample of parameters.
+    """
+
+    together: bool = False
+    parameters: int | None = None
+    examples: int | None = None
+    centred: bool = False
+    seed: int = 0
+
+    def compute(self, subject: Subject) -> Params:
+        gradients = self._gradients(subject)
+        leaves, tree = jax.tree.flatten(gradients)
+        live = jax.tree.leaves(subject.live)
+        sums = [
+            self._sums(leaf, i, live[i] if live else jnp.any(leaf != 0))
+            for i, leaf in enumerate(leaves)
+        ]
+        return jax.tree.unflatten(tree, sums)
+
+    def _gradients(self, subject: Subject) -> Params:
+        """A tree like the parameters with a leading axis of examples."""
+        count = subject.x.shape[0] if self.examples is None else self.examples
+        if count > subject.x.shape[0]:
+            raise ValueError(
+                f"{count} examples (mu) asked for, but the batch holds {subject.x.shape[0]}: "
+                "ask for fewer or score a larger batch"
+            )
+        if self.together:
+            _, pullback = jax.vjp(
+                lambda params: losses(subject.apply(params, subject.x), subject.y), subject.params
+            )
+            one_hot = jnp.eye(count, subject.x.shape[0], dtype=subject.x.dtype)
+            return lax.map(lambda cotangent: pullback(cotangent)[0], one_hot)
+
+        def gradient(x: Array, y: Array) -> Params:
+            loss = lambda params: losses(subject.apply(params, x[None]), y[None])[0]  # noqa: E731
+            return jax.grad(loss)(subject.params)
+
+        return jax.vmap(gradient)(subject.x[:count], subject.y[:count])
+
+    def _sums(self, gradient: Array, index: int, live: Array) -> LayerGradients:
+        gradient = gradient.reshape(gradient.shape[0], -1)
+        examples, size = gradient.shape
+        if self.parameters is not None and self.parameters < size:
+            key = jax.random.fold_in(jax.random.key(self.seed), index)
+            sample = jax.random.choice(key, size, (self.parameters,), replace=False)
+            gradient, size = gradient[:, sample], self.parameters
+
+        def sums(gradient: Array) -> tuple[Array, Array]:
+            gradient = to_float64(gradient)
+            if self.centred:
+                gradient = gradient - gradient.mean(axis=1, keepdims=True)
+            return gradient @ gradient.T, jnp.sum(jnp.abs(gradient))
+
+        def nothing(_: Array) -> tuple[Array, Array]:
+            return jnp.zeros((examples, examples), jnp.float64), jnp.zeros((), jnp.float64)
+
+        gram, absolute = lax.cond(live, sums, nothing, gradient)
+        return LayerGradients(gram, absolute, jnp.where(live, size, 0))
