@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnas.precision import to_float64, with_float64
-from jaxnas.proxies.proxy import Proxy, make_subject
+from jaxnas.proxies.proxy import Proxy, make_subject, name
 from jaxnas.proxies.quantities import ExampleGradients, LayerGradients, MeanGradient
 from jaxnas.types import Apply, Array, Params
 
@@ -51,7 +51,14 @@ def gradient_kernel_sampled(
         together: see the module.
     """
     gradients = ExampleGradients(together, parameters, examples, centred, seed)
-    return Proxy("gradient_kernel_sampled", gradients, lambda g: _mean_gram(_total(g)))
+    label = name(
+        "gradient_kernel_sampled",
+        ("mu", examples, 50),
+        ("theta", parameters, 50),
+        ("centred", centred, True),
+        ("seed", seed, 0),
+    )
+    return Proxy(label, gradients, lambda g: _mean_gram(_total(g)))
 
 
 def gradient_value(*, together: bool = False) -> Proxy:
@@ -81,7 +88,7 @@ def layerwise(
         For "gradient_kernel", "gradient_value", "gradient_correlation" and "gradient_trace" a tree
         like the parameters, of float64 scalars; NaN where the gradient is zero.
     """
-    layers = ExampleGradients(together).compute(make_subject(apply, params, x, y, order=()))
+    layers = ExampleGradients(together).compute(make_subject(apply, params, x, y, ()))
     scores = {
         "gradient_kernel": _mean_gram,
         "gradient_value": _value,

@@ -1,6 +1,6 @@
 """Scores of the Jacobian with respect to the input, seeds 002, section 3.2."""
 
-from jaxnas.proxies.proxy import Proxy
+from jaxnas.proxies.proxy import Proxy, name
 from jaxnas.proxies.quantities import InputGradient
 from jaxnas.proxies.similarity import ROOT, K, cosine_score, eigenvalue_score, spectrum
 
@@ -16,9 +16,10 @@ def js(*, noise: float = 0.0, k: float = K) -> Proxy:
         k: constant that keeps the logarithm and the reciprocal finite.
     """
     return Proxy(
-        _name("js", noise),
-        InputGradient(noise),
+        name("js", ("n", noise, 0), ("k", k, K)),
+        InputGradient(),
         lambda jacobian: eigenvalue_score(spectrum(jacobian), k),
+        noise=noise,
     )
 
 
@@ -30,9 +31,8 @@ def jsc(*, noise: float = 0.0, root: int = ROOT) -> Proxy:
         root: the root taken of the cosines' absolute values.
     """
     return Proxy(
-        _name("jsc", noise), InputGradient(noise), lambda jacobian: cosine_score(jacobian, root)
+        name("jsc", ("n", noise, 0), ("root", root, ROOT)),
+        InputGradient(),
+        lambda jacobian: cosine_score(jacobian, root),
+        noise=noise,
     )
-
-
-def _name(score: str, noise: float) -> str:
-    return f"{score}_n{noise:g}" if noise else score

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 from jax import lax
 
-from jaxnas.proxies.proxy import Proxy
+from jaxnas.proxies.proxy import Proxy, name
 from jaxnas.proxies.quantities import ParameterGradient, Tensors
 from jaxnas.proxies.similarity import ROOT, K, cosine_score, eigenvalue_score, spectrum
 from jaxnas.types import Array
@@ -34,7 +34,7 @@ def pjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
         zeros: whether eigenvalues that are zero for the shapes' sake count; see the module.
         k: constant that keeps the logarithm and the reciprocal finite.
     """
-    return Proxy(_name("pjs", zeros), ParameterGradient(), _mean, EigenvalueScores(zeros, k))
+    return Proxy(_name("pjs", zeros, k), ParameterGradient(), _mean, EigenvalueScores(zeros, k))
 
 
 def pjsc(*, root: int = ROOT) -> Proxy:
@@ -45,7 +45,7 @@ def pjsc(*, root: int = ROOT) -> Proxy:
     Args:
         root: the root taken of the cosines' absolute values.
     """
-    return Proxy("pjsc", ParameterGradient(), _mean, CosineScores(root))
+    return Proxy(name("pjsc", ("root", root, ROOT)), ParameterGradient(), _mean, CosineScores(root))
 
 
 def wpjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
@@ -54,7 +54,7 @@ def wpjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
     Source: seeds 002, section 3.2 (WPJS). Arguments as `pjs`'s.
     """
     return Proxy(
-        _name("wpjs", zeros),
+        _name("wpjs", zeros, k),
         ParameterGradient(),
         lambda scores: _weighted(scores, lambda i, n: i),
         EigenvalueScores(zeros, k),
@@ -67,7 +67,7 @@ def wpjsi(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
     Source: seeds 002, section 3.2 (WPJSI). Arguments as `pjs`'s.
     """
     return Proxy(
-        _name("wpjsi", zeros),
+        _name("wpjsi", zeros, k),
         ParameterGradient(),
         lambda scores: _weighted(scores, lambda i, n: n + 1 - i),
         EigenvalueScores(zeros, k),
@@ -157,5 +157,5 @@ def _weighted(tensors: TensorScores, weight: Callable[[Array, Array], Array]) ->
     return 2 * jnp.sum(weighted) / (n * n * (n + 1))
 
 
-def _name(score: str, zeros: Zeros) -> str:
-    return score if zeros == "keep" else f"{score}_nz"
+def _name(score: str, zeros: Zeros, k: float) -> str:
+    return name(score if zeros == "keep" else f"{score}_nz", ("k", k, K))

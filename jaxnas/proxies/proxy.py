@@ -1,8 +1,11 @@
 """The one shape of all proxies."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
 
 from jaxnas.precision import with_float64
 from jaxnas.proxies.quantities import Quantity, Subject
@@ -28,12 +31,14 @@ class Proxy:
         gradient: what is differentiated; equal ones are computed once for all proxies.
         reduce: from the gradient, or its statistic, to the score, a float64 scalar.
         statistic: computed once for all proxies that share it.
+        noise: amplitude of the noise added to the input, 0 for none.
     """
 
     name: str
     gradient: Quantity
     reduce: Callable[[Any], Array]
     statistic: Statistic | None = None
+    noise: float = 0.0
 
     def __call__(
         self,
@@ -42,12 +47,20 @@ class Proxy:
         x: Array,
         y: Array,
         *,
-        noise: Array | None = None,
+        seed: int = 0,
         order: Sequence[Path] | None = None,
     ) -> Array:
-        """The score. Arguments as `Subject`'s; the order is traced where none is given."""
-        subject = make_subject(apply, params, x, y, noise=noise, order=order)
-        return evaluate([self], subject)[self.name]
+        """The score, a float64 scalar. Arguments as `jaxnas.proxies.score`'s."""
+        subject = make_subject(apply, params, x, y, order)
+        return evaluate([self], subject, standard_noise(seed, x))[self.name]
+
+
+def name(score: str, *parameters: tuple[str, float, float]) -> str:
+    """A score's name with each parameter (name, value, default) that is not the default's.
+
+    So a column of a table says which constants its score was made with.
+    """
+    return score + "".join(f"_{key}{value:g}" for key, value, default in parameters if value != default)
 
 
 def make_subject(
@@ -55,8 +68,6 @@ def make_subject(
     params: Params,
     x: Array,
     y: Array,
-    *,
-    noise: Array | None = None,
     order: Sequence[Path] | None = None,
 ) -> Subject:
     """A network and its batch, checked.
@@ -70,7 +81,7 @@ def make_subject(
         )
     if order is None:
         order = forward_order(apply, params, x)
-    return Subject(apply, params, x, y, noise, tuple(order))
+    return Subject(apply, params, x, y, tuple(order))
 
 
 def reduce_all(proxies: Sequence[Proxy], gradient: Any) -> dict[str, Array]:
@@ -87,19 +98,38 @@ def reduce_all(proxies: Sequence[Proxy], gradient: Any) -> dict[str, Array]:
     return scores
 
 
-def by_gradient(proxies: Sequence[Proxy]) -> dict[Quantity, list[Proxy]]:
-    """The proxies grouped by the gradient they share."""
-    groups: dict[Quantity, list[Proxy]] = {}
+def by_gradient(proxies: Sequence[Proxy]) -> dict[tuple[Quantity, float], list[Proxy]]:
+    """The proxies grouped by the gradient that they share and the noise on its input."""
+    groups: dict[tuple[Quantity, float], list[Proxy]] = {}
     for proxy in proxies:
-        groups.setdefault(proxy.gradient, []).append(proxy)
+        groups.setdefault((proxy.gradient, proxy.noise), []).append(proxy)
     return groups
 
 
+def add_noise(x: Array, amplitude: float, noise: Array) -> Array:
+    r"""The batch :math:`x + a \cdot var(x) \cdot \epsilon`, the variance over the whole batch.
+
+    Source: seeds 002, section 3.2.
+    """
+    return x + jnp.asarray(amplitude, x.dtype) * jnp.var(x) * noise if amplitude else x
+
+
 @with_float64
-def evaluate(proxies: Sequence[Proxy], subject: Subject) -> Mapping[str, Array]:
-    """The scores of one network by name; each gradient and statistic is computed once."""
-    return {
-        name: score
-        for gradient, group in by_gradient(proxies).items()
-        for name, score in reduce_all(group, gradient.compute(subject)).items()
-    }
+def evaluate(proxies: Sequence[Proxy], subject: Subject, noise: Array) -> dict[str, Array]:
+    """The scores of one network by name; each gradient and statistic is computed once.
+
+    Args:
+        proxies: of different names.
+        subject: the network and its batch.
+        noise: standard normal, of the shape of the batch.
+    """
+    scores: dict[str, Array] = {}
+    for (gradient, amplitude), group in by_gradient(proxies).items():
+        noisy = replace(subject, x=add_noise(subject.x, amplitude, noise))
+        scores |= reduce_all(group, gradient.compute(noisy))
+    return scores
+
+
+def standard_noise(seed: int, x: Array) -> Array:
+    """The noise that a seed fixes: standard normal, like the batch x."""
+    return jax.random.normal(jax.random.fold_in(jax.random.key(seed), 1), x.shape, x.dtype)

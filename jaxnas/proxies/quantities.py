@@ -27,7 +27,6 @@ class Subject:
         params: pytree of arrays.
         x: images [B, ...].
         y: labels int [B].
-        noise: [B, ...], standard normal; needed by the scores with noise alone.
         order: paths of the tensors with two or more axes, from the input to the output.
         live: for each parameter whether the network uses it, a tree of bool scalars like params;
             None: a parameter whose gradient is zero on the whole batch is not used.
@@ -37,7 +36,6 @@ class Subject:
     params: Params
     x: Array
     y: Array
-    noise: Array | None = None
     order: tuple[Path, ...] = ()
     live: Params | None = None
 
@@ -60,25 +58,11 @@ def _mean_loss(subject: Subject, params: Params, x: Array) -> Array:
 
 @dataclass(frozen=True)
 class InputGradient:
-    r"""The Jacobian of seeds 002: row i is :math:`\partial L / \partial x_i` [B, inputs].
-
-    With `noise` a the batch is :math:`x + a \cdot var(x) \cdot \epsilon`, the variance over the
-    whole batch.
-    """
-
-    noise: float = 0.0
+    r"""The Jacobian of seeds 002: row i is :math:`\partial L / \partial x_i` [B, inputs]."""
 
     def compute(self, subject: Subject) -> Array:
-        x = subject.x
-        if self.noise:
-            if subject.noise is None:
-                raise ValueError(
-                    f"a score with noise {self.noise:g} needs the noise itself: "
-                    "give `noise`, standard normal, of the images' shape"
-                )
-            x = x + jnp.asarray(self.noise, x.dtype) * jnp.var(x) * subject.noise
-        gradient = jax.grad(lambda x: _mean_loss(subject, subject.params, x))(x)
-        return gradient.reshape(x.shape[0], -1)
+        gradient = jax.grad(lambda x: _mean_loss(subject, subject.params, x))(subject.x)
+        return gradient.reshape(subject.x.shape[0], -1)
 
 
 class Tensors(NamedTuple):

@@ -1,0 +1,299 @@
+"""A results folder: opened for one run, written part by part, resumed after any crash.
+
+`manifest.json` holds settings, sessions and requests; `parts/*.parquet` the scores in long format,
+one file per append; `scores.parquet` will be the finished table, see `jaxnas.results.table`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from jaxnas.results import parts
+from jaxnas.results.manifest import (
+    JSON,
+    Manifest,
+    Request,
+    differences,
+    dump,
+    parse,
+    phrases,
+    plain_json,
+)
+from jaxnas.results.records import (
+    Record,
+    ResultsError,
+    columns_of,
+    concat,
+    first_of_each,
+    from_table,
+    score_names,
+    to_table,
+)
+
+_MANIFEST = "manifest.json"
+_PARTS = "parts"
+_LOCK = ".lock"
+
+
+class Folder:
+    """Scores on disk; made by `Folder.open` or `Folder.load`, closed by `close` or ``with``.
+
+    Attributes:
+        path: the folder.
+        manifest: its settings, sessions and requests.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, lock: int | None) -> None:
+        """Use `open` or `load`; `lock` is the descriptor of the held lock file, None to read."""
+        self.path = path
+        self.manifest = manifest
+        self._lock = lock
+        self._set_aside: set[Path] = set()
+        self._next = 0 if lock is None else parts.next_number(path / _PARTS)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        settings: Mapping[str, JSON],
+        session: Mapping[str, JSON] | None = None,
+    ) -> Folder:
+        """Creates a folder or reopens one of the same run, for this process alone to write.
+
+        Args:
+            path: the folder; made where absent.
+            settings: everything that identifies the run.
+            session: versions, device and the like; noted in the manifest, never compared.
+
+        Raises:
+            ResultsError: if the folder holds scores with other settings, another process has it
+                open, its manifest is damaged, missing or newer, or the disk refuses.
+        """
+        folder = Path(path)
+        with parts.disk_errors(folder, "created"):
+            (folder / _PARTS).mkdir(parents=True, exist_ok=True)
+        lock = _lock(folder)
+        try:
+            parts.remove_leftovers(folder)
+            parts.remove_leftovers(folder / _PARTS)
+            opened = cls(folder, _manifest_for(folder, settings), lock)
+            opened._update(opened.manifest.with_session(session) if session else opened.manifest)
+        except BaseException:
+            os.close(lock)
+            raise
+        return opened
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Folder:
+        """Opens an existing folder for reading; changes nothing on disk.
+
+        Raises:
+            ResultsError: if there is no results folder, or its manifest is damaged or newer.
+        """
+        folder = Path(path)
+        manifest = _read_manifest(folder)
+        if manifest is None:
+            raise ResultsError(
+                f"{folder} is not a results folder: expected {folder / _MANIFEST}, which is not "
+                "there; give the --out folder of a scoring run."
+            )
+        return cls(folder, manifest, lock=None)
+
+    @property
+    def settings(self) -> dict[str, JSON]:
+        """Everything that identifies the run."""
+        return self.manifest.settings
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """What was asked for, over all sessions, in the order of asking."""
+        return self.manifest.requests
+
+    def request(self, cells: Iterable[int], seeds: Iterable[int], columns: Iterable[str]) -> None:
+        """Notes in the manifest what is asked for, before it is scored.
+
+        Args:
+            cells: official indices of the cells, as the table will list them.
+            seeds: seeds.
+            columns: names of the table's columns, derived scores and counts included.
+
+        Raises:
+            ResultsError: if one of them is empty or out of range, or the disk refuses.
+        """
+        asked = Request(tuple(cells), tuple(seeds), tuple(columns))
+        self._update(self.manifest.with_request(asked))
+
+    def adopt(self, manifest: Manifest) -> None:
+        """Adds another manifest's sessions and requests; its settings are not looked at."""
+        joined = self.manifest
+        for session in manifest.sessions:
+            joined = joined.with_session(session)
+        for request in manifest.requests:
+            joined = joined.with_request(request)
+        self._update(joined)
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Writes records as one part: on return they are on disk, on an error none of them is.
+
+        Raises:
+            ResultsError: if the disk refuses, or the folder is not open for writing.
+        """
+        table = to_table(records)
+        if table.num_rows:
+            self.append_part(parts.encode(table))
+
+    def append_part(self, data: bytes) -> None:
+        """Writes the bytes of one part, as `good_parts` gives them, as the newest part."""
+        self._check_writable()
+        parts.write_part(self.path / _PARTS, self._next, data)
+        self._next += 1
+
+    def good_parts(self) -> Iterator[tuple[bytes, pa.Table]]:
+        """Bytes and long table of each part, in writing order.
+
+        A damaged part is warned about once and left out, so that its scores count as missing; in
+        a folder open for writing it is renamed to ``*.damaged``.
+        """
+        for path in parts.list_parts(self.path / _PARTS):
+            if path in self._set_aside:
+                continue
+            try:
+                part = parts.read_part(path)
+            except parts.DamagedPartError as error:
+                self._put_aside(path, str(error))
+                continue
+            yield part
+
+    def scores(self) -> pa.Table:
+        """All scores as one long table, sorted by cell, then seed.
+
+        Where a (cell, seed, score) was written several times, the first writing counts.
+
+        Returns:
+            A table of `records.LONG_SCHEMA`; null values are explained at `records.to_table`.
+        """
+        return first_of_each(concat(table for _, table in self.good_parts()))
+
+    def records(self) -> list[Record]:
+        """`scores` as records, sorted by cell, then seed."""
+        return from_table(self.scores())
+
+    def known(self) -> dict[tuple[int, int], set[str]]:
+        """(cell, seed) → names of the scores on disk, failed (NaN) ones included."""
+        table = self.scores()
+        table = table.filter(table["value"].is_valid())
+        cells, seeds, codes, _ = columns_of(table)
+        names = score_names(table)
+        known: dict[tuple[int, int], set[str]] = {}
+        for cell, seed, code in zip(cells.tolist(), seeds.tolist(), codes.tolist(), strict=True):
+            known.setdefault((cell, seed), set()).add(names[code])
+        return known
+
+    def close(self) -> None:
+        """Lets other processes write; closing twice does nothing."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_writable(self) -> None:
+        if self._lock is None:
+            raise ResultsError(
+                f"{self.path} is not open for writing: expected a folder from Folder.open that has "
+                "not been closed."
+            )
+
+    def _update(self, manifest: Manifest) -> None:
+        """Writes the manifest if it differs from the one on disk."""
+        self._check_writable()
+        path = self.path / _MANIFEST
+        if manifest != self.manifest or not path.exists():
+            parts.write_atomically(path, dump(manifest))
+            self.manifest = manifest
+
+    def _put_aside(self, path: Path, why: str) -> None:
+        self._set_aside.add(path)
+        what = "left out"
+        if self._lock is not None:
+            with parts.disk_errors(path, "set aside"):
+                path.replace(path.with_name(path.name + ".damaged"))
+            what = f"set aside as {path.name}.damaged"
+        warnings.warn(
+            f"{path} is damaged ({why}): {what}; its scores count as missing until they are "
+            "scored again.",
+            stacklevel=3,
+        )
+
+
+def _lock(folder: Path) -> int:
+    """Takes the folder's lock, which the system releases when this process ends.
+
+    Returns:
+        The descriptor to close in order to release it.
+    """
+    with parts.disk_errors(folder, "locked"):
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            raise ResultsError(
+                f"{folder} is being written by another jaxnas process: wait until it has finished "
+                "or use another --out folder."
+            ) from error
+    return descriptor
+
+
+def _read_manifest(folder: Path) -> Manifest | None:
+    """The folder's manifest, None where there is none."""
+    path = folder / _MANIFEST
+    with parts.disk_errors(path, "read"):
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    return parse(data, path)
+
+
+def _manifest_for(folder: Path, settings: Mapping[str, JSON]) -> Manifest:
+    """The folder's manifest if its settings are those given, a new one if the folder is new."""
+    manifest = _read_manifest(folder)
+    if manifest is None:
+        if parts.list_parts(folder / _PARTS):
+            raise ResultsError(
+                f"{folder} holds scores but no {_MANIFEST}, which says what they are: restore it "
+                "from a copy or use another --out folder."
+            )
+        return Manifest(plain_json(settings))
+    different = differences(manifest.settings, settings)
+    if different:
+        stored = phrases((name, text) for name, text, _ in different)
+        asked = phrases((name, text) for name, _, text in different)
+        if len(different) == 1 and None not in different[0]:
+            asked = str(different[0][2])
+        raise ResultsError(
+            f"{folder} holds scores with {stored}; this run asks for {asked}: use another --out "
+            "folder or the same settings."
+        )
+    return manifest
