@@ -37,7 +37,11 @@ ALL: tuple[str, ...] = (
     "gradient_value",
     "gradient_correlation",
     "gradient_trace",
-    *(f"{score}{noise}" for score in ("js", "jsc") for noise in ("", *(f"_n{a:g}" for a in NOISE_LEVELS))),
+    *(
+        f"{score}{noise}"
+        for score in ("js", "jsc")
+        for noise in ("", *(f"_n{a:g}" for a in NOISE_LEVELS))
+    ),
     "pjs",
     "pjsc",
     "wpjs",
@@ -82,7 +86,9 @@ def cell_indices(cells: str | int | Iterable[int | str]) -> tuple[int, ...]:
     if not several:
         raise ValueError("at least one cell is needed, none was given")
     found = [
-        nb201.arch_to_index(cell) if isinstance(cell, str) else nb201.arch_to_index(nb201.index_to_arch(cell))
+        nb201.arch_to_index(cell)
+        if isinstance(cell, str)
+        else nb201.arch_to_index(nb201.index_to_arch(cell))
         for cell in several
     ]
     return tuple(dict.fromkeys(found))
@@ -97,6 +103,7 @@ def score(
     settings: Settings | None = None,
     out: str | os.PathLike[str] | None = None,
     devices: Sequence[jax.Device] | None = None,
+    workers_per_device: int = 1,
     noise_range: tuple[float, float] | None = None,
     progress: Progress | None = None,
     **options: Any,
@@ -112,6 +119,9 @@ def score(
         out: folder in which the scores are kept. What it holds already is not computed again, and
             a run that was stopped goes on. None keeps the scores in memory alone.
         devices: where to compute; all local devices by default.
+        workers_per_device: networks scored at once on each device. On CPU a worker for each core
+            is best where the process runs operations on one thread each, as the command line's
+            does.
         noise_range: smallest and largest js by which the noise scores are rescaled; by default
             those of the table itself.
         progress: called as networks are scored.
@@ -129,6 +139,8 @@ def score(
         settings = Settings(**options)
     elif options:
         raise ValueError(f"give either settings or {', '.join(options)}, not both")
+    if workers_per_device < 1:
+        raise ValueError(f"workers_per_device must be at least 1, but is {workers_per_device}")
     request = Request(cell_indices(cells), tuple(seeds), columns(proxies))
     images = dataset if isinstance(dataset, Images) else data.load(dataset)
     check_images(images, settings, request.seeds)
@@ -146,7 +158,7 @@ def score(
         )
 
     def run(known: dict[Job, set[str]]) -> Iterator[Record]:
-        return _run(request, known, settings, images, devices, progress)
+        return _run(request, known, settings, images, devices, workers_per_device, progress)
 
     if out is None:
         return table(results.to_table(run({})), [request])
@@ -158,7 +170,9 @@ def score(
     return finished
 
 
-def read_table(path: str | os.PathLike[str], noise_range: tuple[float, float] | None = None) -> pa.Table:
+def read_table(
+    path: str | os.PathLike[str], noise_range: tuple[float, float] | None = None
+) -> pa.Table:
     """The table of a results folder as far as it is scored, finished or not.
 
     Raises:
@@ -185,6 +199,8 @@ def check_images(images: Images, settings: Settings, seeds: Sequence[int]) -> No
             f"{images.name}: images must be square with a side that is a multiple of 4, as the "
             f"networks halve them twice, but are {height}x{width}; crop or resize them"
         )
+    if min(seeds) < 0:
+        raise ValueError(f"seeds must not be negative, but {min(seeds)} is among them")
     images.batch(settings.batch_size, seeds[0])
 
 
@@ -205,6 +221,7 @@ def _run(
     settings: Settings,
     images: Images,
     devices: Sequence[jax.Device],
+    workers_per_device: int,
     progress: Progress | None,
 ) -> Iterator[Record]:
     """Scores what is not known yet, the networks that lack the same scores together."""
@@ -223,8 +240,10 @@ def _run(
         ordered = [name for name in COLUMNS if name in names]
         groups = group_proxies(ordered, settings)
         workers = [
-            _in_float64_scope(Programs(groups, settings, images, device).score)
+            worker
             for device in devices[: len(jobs)]
+            for worker in [_in_float64_scope(Programs(groups, settings, images, device).score)]
+            * workers_per_device
         ]
         for record in run_on_workers(workers, jobs):
             yield record

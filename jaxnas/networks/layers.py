@@ -40,9 +40,7 @@ def _conv_forward(x: Array, kernel: Array, stride: int) -> tuple[Array, tuple[Ar
     return _plain_conv(x, kernel, stride), (x, kernel)
 
 
-def _conv_backward(
-    stride: int, residuals: tuple[Array, Array], dy: Array
-) -> tuple[Array, Array]:
+def _conv_backward(stride: int, residuals: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
     x, kernel = residuals
     return conv_input_gradient(dy, kernel, x.shape, stride), conv_kernel_gradient(
         x, dy, kernel.shape, stride
@@ -54,14 +52,10 @@ _conv.defvjp(_conv_forward, _conv_backward)
 
 def _plain_conv(x: Array, kernel: Array, stride: int) -> Array:
     pad = kernel.shape[0] // 2
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), ((pad, pad), (pad, pad)), **_CONV
-    )
+    return lax.conv_general_dilated(x, kernel, (stride, stride), ((pad, pad), (pad, pad)), **_CONV)
 
 
-def conv_input_gradient(
-    dy: Array, kernel: Array, x_shape: Sequence[int], stride: int = 1
-) -> Array:
+def conv_input_gradient(dy: Array, kernel: Array, x_shape: Sequence[int], stride: int = 1) -> Array:
     """Cotangent of `conv`'s input from that of its output."""
     pad, size = kernel.shape[0] // 2, kernel.shape[0]
     mirrored = kernel[::-1, ::-1].swapaxes(2, 3)
@@ -103,6 +97,8 @@ def _batch_kernel_gradient(
     x: Array, dy: Array, *, kernel_shape: tuple[int, ...], stride: int
 ) -> Array:
     pad, size = kernel_shape[0] // 2, kernel_shape[0]
+    if size == 1:
+        return _tapwise_kernel_gradient(x, dy, size=1, stride=stride)
     padding = [
         (pad, size + (m - 1) * stride - n - pad)
         for n, m in zip(x.shape[1:3], dy.shape[1:3], strict=True)
@@ -192,9 +188,7 @@ def normalise(x: Array, mode: BatchNormMode) -> tuple[Array, Array]:
     return (x - mean) * inverse, inverse
 
 
-def normalise_gradient(
-    dy: Array, normalised: Array, inverse: Array, mode: BatchNormMode
-) -> Array:
+def normalise_gradient(dy: Array, normalised: Array, inverse: Array, mode: BatchNormMode) -> Array:
     """Cotangent of `normalise`'s input."""
     if mode == "frozen":
         return dy * inverse

@@ -3,17 +3,18 @@
 `Network` takes the cell's six operations as data: one compiled program serves all 15,625 cells.
 `CellNetwork` is the same network specialised to one cell, with plain layers and plain autodiff; its
 parameters are those of `Network` that the cell uses, under the same names and with the same values
-for the same key.
+for the same key of `init`.
 
 Source: Dong & Yang, "NAS-Bench-201", ICLR 2020, section 2.1.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import lax
 
 from jaxnas.networks import initialisers, layers
@@ -21,9 +22,7 @@ from jaxnas.networks.initialisers import Initialisation, Initialiser
 from jaxnas.networks.layers import BatchNormMode
 from jaxnas.networks.switch_cell import EdgeParams, switch_cell
 from jaxnas.spaces.nb201 import EDGES, Op
-from jaxnas.types import Array
-
-Path = tuple[str, ...]
+from jaxnas.types import Array, Params, Path
 
 _KERNEL_OF = {Op.CONV1X1: "conv1x1", Op.CONV3X3: "conv3x3"}
 
@@ -40,7 +39,9 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         shape = (self.size, self.size, x.shape[-1], self.channels)
-        return layers.conv(x, self.param("kernel", self.init_kernel, shape, self.dtype), self.stride)
+        return layers.conv(
+            x, self.param("kernel", self.init_kernel, shape, self.dtype), self.stride
+        )
 
 
 class BatchNorm(nn.Module):
@@ -75,7 +76,7 @@ class ScaleAndShift(nn.Module):
 
 
 class Kernel(nn.Module):
-    """Holds the kernel of an operation; zero unless `used`, so that it is drawn only then."""
+    """Holds the kernel of an operation; zero unless `used`."""
 
     size: int
     channels: int
@@ -86,11 +87,11 @@ class Kernel(nn.Module):
     def __call__(self, used: Array) -> Array:
         shape = (self.size, self.size, self.channels, self.channels)
 
-        def draw_if_used(key: Array) -> Array:
-            draw = lambda key: self.init_kernel(key, shape, self.dtype)  # noqa: E731
-            return lax.cond(used, draw, lambda _: jnp.zeros(shape, self.dtype), key)
+        def draw(key: Array) -> Array:
+            kernel = self.init_kernel(key, shape, self.dtype)
+            return jnp.where(used, kernel, jnp.zeros_like(kernel))
 
-        return self.param("kernel", draw_if_used)
+        return self.param("kernel", draw)
 
 
 class Edge(nn.Module):
@@ -217,7 +218,10 @@ class Classifier(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         kernel = self.param(
-            "kernel", initialisers.KERNELS[self.init_scheme], (x.shape[-1], self.num_classes), self.dtype
+            "kernel",
+            initialisers.KERNELS[self.init_scheme],
+            (x.shape[-1], self.num_classes),
+            self.dtype,
         )
         bias = self.param(
             "bias",
@@ -305,17 +309,29 @@ class CellNetwork(_Skeleton):
         )
 
 
-def live_parameters(params: Any, ops: Array) -> Any:
-    """For each parameter of `Network`, whether the cell uses it: a tree of bool scalars like it."""
+def used_parameters(params: Params, ops: Any) -> Params:
+    """For each parameter of `Network`, whether the cell uses it: a tree of bool like it.
 
-    def live(path: tuple[Any, ...], _: Array) -> Array:
+    Args:
+        params: the parameters, or their shapes.
+        ops: the cell, int [6], concrete or traced.
+    """
+
+    def used(path: tuple[Any, ...], _: Any) -> Any:
         keys = [entry.key for entry in path]
         edge = next((key for key in keys if key.startswith("edge")), None)
         if edge is None:
-            return jnp.ones((), bool)
+            return True
         op = ops[int(edge.removeprefix("edge"))]
         if keys[-2] == "bn":
             return (op == Op.CONV1X1) | (op == Op.CONV3X3)
         return op == {name: code for code, name in _KERNEL_OF.items()}[keys[-2]]
 
-    return jax.tree_util.tree_map_with_path(live, params)
+    return jax.tree_util.tree_map_with_path(used, params)
+
+
+def cell_parameters(params: Params, ops: Sequence[int]) -> Params:
+    """The parameters of `CellNetwork(ops)` among those of `Network`."""
+    used = flatten_dict(used_parameters(params, tuple(ops)))
+    kept = {path: leaf for path, leaf in flatten_dict(params).items() if used[path]}
+    return unflatten_dict(kept)

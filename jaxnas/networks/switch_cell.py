@@ -14,9 +14,8 @@ from jax import lax
 
 from jaxnas.networks import layers
 from jaxnas.networks.layers import BatchNormMode
-from jaxnas.types import Array
-
 from jaxnas.spaces.nb201 import EDGES
+from jaxnas.types import Array
 
 
 class EdgeParams(NamedTuple):
@@ -72,8 +71,13 @@ def _edge(mode: BatchNormMode, op: Array, total: Array | None, x: Array, params:
 
 
 def _edge_gradient(
-    mode: BatchNormMode, op: Array, total: Array | None, dy: Array, x: Array,
-    params: EdgeParams, saved: EdgeSaved,
+    mode: BatchNormMode,
+    op: Array,
+    total: Array | None,
+    dy: Array,
+    x: Array,
+    params: EdgeParams,
+    saved: EdgeSaved,
 ):
     """Adds the cotangent of the edge's input to `total`; also that of its parameters."""
 
@@ -86,7 +90,9 @@ def _edge_gradient(
     def relu_conv_bn(kernel: str):
         def branch(dy, x, params, saved, total):
             gradient = jax.tree.map(jnp.zeros_like, params)
-            dconv = layers.normalise_gradient(dy * params.scale, saved.normalised, saved.inverse, mode)
+            dconv = layers.normalise_gradient(
+                dy * params.scale, saved.normalised, saved.inverse, mode
+            )
             w = getattr(params, kernel)
             dx = layers.conv_input_gradient(dconv, w, x.shape)
             dx = jnp.where(x > 0, dx, jnp.zeros((), x.dtype))

@@ -40,7 +40,9 @@ class Entry:
 def _noisy(make: Callable[..., Proxy], score: str, what: str) -> dict[str, Entry]:
     return {
         f"{score}_n{noise:g}": Entry(
-            partial(make, noise=noise), f"{what}, noise {noise:g} on the input", "parameters scoring"
+            partial(make, noise=noise),
+            f"{what}, noise {noise:g} on the input",
+            "parameters scoring",
         )
         for noise in NOISE_LEVELS
     }

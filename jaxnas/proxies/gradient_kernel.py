@@ -9,24 +9,25 @@ normalisation alone; by default each is a batch of its own, as `vmap(grad)` has 
 import jax
 import jax.numpy as jnp
 
-from jaxnas.precision import to_float64, with_float64
+from jaxnas.precision import with_float64
 from jaxnas.proxies.proxy import Proxy, make_subject, name
-from jaxnas.proxies.quantities import ExampleGradients, LayerGradients, MeanGradient
+from jaxnas.proxies.quantities import (
+    ExampleGradients,
+    GradientSums,
+    SquaredMeanGradient,
+    mean_gram,
+)
 from jaxnas.types import Apply, Array, Params
 
 
 def gradient_kernel(*, together: bool = False) -> Proxy:
     r"""The mean of P, diagonal included, exactly :math:`\|\frac1\mu \sum_i g_i\|^2`.
 
-    One backward pass, no Gram matrix. Source: seeds 000, section 5.
+    One backward pass, no Gram matrix unless another score needs it. Source: seeds 000, section 5.
     """
-
-    def squared_norm(gradient: Params) -> Array:
-        return jnp.stack(
-            [jnp.sum(jnp.square(to_float64(leaf))) for leaf in jax.tree.leaves(gradient)]
-        ).sum()
-
-    return Proxy("gradient_kernel", MeanGradient(together), squared_norm)
+    return Proxy(
+        "gradient_kernel", SquaredMeanGradient(together), lambda squared_norm: squared_norm
+    )
 
 
 def gradient_kernel_sampled(
@@ -58,24 +59,22 @@ def gradient_kernel_sampled(
         ("centred", centred, True),
         ("seed", seed, 0),
     )
-    return Proxy(label, gradients, lambda g: _mean_gram(_total(g)))
+    return Proxy(label, gradients, mean_gram)
 
 
 def gradient_value(*, together: bool = False) -> Proxy:
     """V, the mean of |G| over examples and parameters. Source: seeds 000, section 3."""
-    return Proxy("gradient_value", ExampleGradients(together), lambda g: _value(_total(g)))
+    return Proxy("gradient_value", ExampleGradients(together), _value)
 
 
 def gradient_correlation(*, together: bool = False) -> Proxy:
     """R, the mean of C, diagonal included. Source: seeds 000, section 3."""
-    return Proxy(
-        "gradient_correlation", ExampleGradients(together), lambda g: _correlation(_total(g))
-    )
+    return Proxy("gradient_correlation", ExampleGradients(together), _correlation)
 
 
 def gradient_trace(*, together: bool = False) -> Proxy:
     """The mean of P's diagonal: the kernel without its correlations."""
-    return Proxy("gradient_trace", ExampleGradients(together), lambda g: _trace(_total(g)))
+    return Proxy("gradient_trace", ExampleGradients(together), _trace)
 
 
 @with_float64
@@ -88,40 +87,27 @@ def layerwise(
         For "gradient_kernel", "gradient_value", "gradient_correlation" and "gradient_trace" a tree
         like the parameters, of float64 scalars; NaN where the gradient is zero.
     """
-    layers = ExampleGradients(together).compute(make_subject(apply, params, x, y, ()))
+    layers = ExampleGradients(together).by_layer(make_subject(apply, params, x, y, ()))
     scores = {
-        "gradient_kernel": _mean_gram,
+        "gradient_kernel": mean_gram,
         "gradient_value": _value,
         "gradient_correlation": _correlation,
         "gradient_trace": _trace,
     }
     return {
-        name: jax.tree.map(score, layers, is_leaf=_is_layer) for name, score in scores.items()
+        name: jax.tree.map(score, layers, is_leaf=lambda node: isinstance(node, GradientSums))
+        for name, score in scores.items()
     }
 
 
-def _is_layer(node: object) -> bool:
-    return isinstance(node, LayerGradients)
-
-
-def _total(layers: Params) -> LayerGradients:
-    """The layers' sums added: those of all parameters."""
-    parts = jax.tree.leaves(layers, is_leaf=_is_layer)
-    return LayerGradients(*(sum(part[1:], part[0]) for part in zip(*parts, strict=True)))
-
-
-def _mean_gram(g: LayerGradients) -> Array:
-    return jnp.mean(g.gram)
-
-
-def _value(g: LayerGradients) -> Array:
+def _value(g: GradientSums) -> Array:
     return g.absolute / (g.gram.shape[0] * g.size)
 
 
-def _correlation(g: LayerGradients) -> Array:
+def _correlation(g: GradientSums) -> Array:
     norms = jnp.sqrt(jnp.diagonal(g.gram))
     return jnp.mean(g.gram / jnp.outer(norms, norms))
 
 
-def _trace(g: LayerGradients) -> Array:
+def _trace(g: GradientSums) -> Array:
     return jnp.mean(jnp.diagonal(g.gram))

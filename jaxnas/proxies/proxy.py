@@ -1,6 +1,6 @@
 """The one shape of all proxies."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnas.precision import with_float64
-from jaxnas.proxies.quantities import Quantity, Subject
+from jaxnas.proxies.quantities import Quantity, Subject, compute
 from jaxnas.proxies.trace_order import forward_order
 from jaxnas.types import Apply, Array, Params, Path
 
@@ -60,7 +60,9 @@ def name(score: str, *parameters: tuple[str, float, float]) -> str:
 
     So a column of a table says which constants its score was made with.
     """
-    return score + "".join(f"_{key}{value:g}" for key, value, default in parameters if value != default)
+    return score + "".join(
+        f"_{key}{value:g}" for key, value, default in parameters if value != default
+    )
 
 
 def make_subject(
@@ -84,26 +86,27 @@ def make_subject(
     return Subject(apply, params, x, y, tuple(order))
 
 
-def reduce_all(proxies: Sequence[Proxy], gradient: Any) -> dict[str, Array]:
-    """The scores of proxies that share a gradient, from its value; statistics computed once."""
+def reduce_all(proxies: Sequence[Proxy], gradients: Mapping[Quantity, Any]) -> dict[str, Array]:
+    """The scores from the gradients; statistics computed once."""
     statistics: dict[Hashable, Any] = {}
     scores = {}
     for proxy in proxies:
-        value = gradient
+        value = gradients[proxy.gradient]
         if proxy.statistic is not None:
-            if proxy.statistic not in statistics:
-                statistics[proxy.statistic] = proxy.statistic.of(gradient)
-            value = statistics[proxy.statistic]
+            key = proxy.gradient, proxy.statistic
+            if key not in statistics:
+                statistics[key] = proxy.statistic.of(value)
+            value = statistics[key]
         scores[proxy.name] = proxy.reduce(value)
     return scores
 
 
-def by_gradient(proxies: Sequence[Proxy]) -> dict[tuple[Quantity, float], list[Proxy]]:
-    """The proxies grouped by the gradient that they share and the noise on its input."""
-    groups: dict[tuple[Quantity, float], list[Proxy]] = {}
+def by_backward_pass(proxies: Sequence[Proxy]) -> list[tuple[Proxy, ...]]:
+    """The proxies in groups that share a backward pass and the noise on the input."""
+    groups: dict[Hashable, list[Proxy]] = {}
     for proxy in proxies:
-        groups.setdefault((proxy.gradient, proxy.noise), []).append(proxy)
-    return groups
+        groups.setdefault((proxy.gradient.backward_pass, proxy.noise), []).append(proxy)
+    return [tuple(group) for group in groups.values()]
 
 
 def add_noise(x: Array, amplitude: float, noise: Array) -> Array:
@@ -124,9 +127,9 @@ def evaluate(proxies: Sequence[Proxy], subject: Subject, noise: Array) -> dict[s
         noise: standard normal, of the shape of the batch.
     """
     scores: dict[str, Array] = {}
-    for (gradient, amplitude), group in by_gradient(proxies).items():
-        noisy = replace(subject, x=add_noise(subject.x, amplitude, noise))
-        scores |= reduce_all(group, gradient.compute(noisy))
+    for group in by_backward_pass(proxies):
+        noisy = replace(subject, x=add_noise(subject.x, group[0].noise, noise))
+        scores |= reduce_all(group, compute({proxy.gradient for proxy in group}, noisy))
     return scores
 
 

@@ -1,10 +1,12 @@
 """What the proxies are functions of: gradients of a network's loss at initialisation.
 
 A quantity is computed once per network however many proxies ask for it. Each is a frozen dataclass,
-so that equal quantities are equal keys, with one method, `compute(network)`, in plain JAX.
+so that equal quantities are equal keys; `compute` gives those of one backward pass, in plain JAX.
 """
 
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -41,10 +43,34 @@ class Subject:
 
 
 class Quantity(Protocol):
-    """A frozen dataclass that computes something of a network."""
+    """A frozen dataclass that says what to compute of a network."""
 
-    def compute(self, subject: Subject) -> Any:
-        """The quantity, traceable by JAX."""
+    @property
+    def backward_pass(self) -> Hashable:
+        """Equal for quantities that one backward pass gives; see `compute`."""
+
+
+def compute(quantities: Collection[Quantity], subject: Subject) -> dict[Quantity, Any]:
+    """The quantities of one backward pass, traceable by JAX.
+
+    What they share is computed once: the gradients to the input and to the parameters come of one
+    pass, and the examples' gradients tell the norm of their mean.
+    """
+    values: dict[Quantity, Any] = {}
+    if InputGradient() in quantities or ParameterGradient() in quantities:
+        values |= _loss_gradients(
+            subject, InputGradient() in quantities, ParameterGradient() in quantities
+        )
+    for quantity in quantities:
+        if isinstance(quantity, ExampleGradients):
+            values[quantity] = quantity.compute(subject)
+    for quantity in quantities:
+        if isinstance(quantity, SquaredMeanGradient):
+            examples = values.get(ExampleGradients(quantity.together))
+            values[quantity] = (
+                quantity.compute(subject) if examples is None else mean_gram(examples)
+            )
+    return values
 
 
 def losses(logits: Array, y: Array) -> Array:
@@ -56,13 +82,14 @@ def _mean_loss(subject: Subject, params: Params, x: Array) -> Array:
     return jnp.mean(losses(subject.apply(params, x), subject.y))
 
 
+_LOSS_PASS = "mean loss"
+
+
 @dataclass(frozen=True)
 class InputGradient:
     r"""The Jacobian of seeds 002: row i is :math:`\partial L / \partial x_i` [B, inputs]."""
 
-    def compute(self, subject: Subject) -> Array:
-        gradient = jax.grad(lambda x: _mean_loss(subject, subject.params, x))(subject.x)
-        return gradient.reshape(subject.x.shape[0], -1)
+    backward_pass = _LOSS_PASS
 
 
 class Tensors(NamedTuple):
@@ -80,21 +107,31 @@ class Tensors(NamedTuple):
 
 @dataclass(frozen=True)
 class ParameterGradient:
-    r""":math:`\partial L / \partial W_i` for each tensor, rows over its output axis (the last)."""
+    r""":math:`\partial L / \partial W_i` for each tensor: `Tensors`."""
 
-    def compute(self, subject: Subject) -> Tensors:
-        gradient = jax.grad(lambda params: _mean_loss(subject, params, subject.x))(subject.params)
-        gradients, live = by_path(gradient), by_path(subject.live)
-        tensors = [gradients[path] for path in subject.order]
-        return Tensors(
-            tuple(g.reshape(-1, g.shape[-1]).T for g in tensors),
-            jnp.stack(
-                [
-                    live[path] if live else jnp.any(g != 0)
-                    for path, g in zip(subject.order, tensors, strict=True)
-                ]
-            ),
-        )
+    backward_pass = _LOSS_PASS
+
+
+def _loss_gradients(subject: Subject, to_input: bool, to_params: bool) -> dict[Quantity, Any]:
+    wanted = tuple(i for i, wants in enumerate((to_params, to_input)) if wants)
+    loss = partial(_mean_loss, subject)
+    gradients = jax.grad(loss, argnums=wanted)(subject.params, subject.x)
+    values: dict[Quantity, Any] = {}
+    if to_params:
+        values[ParameterGradient()] = _tensors(subject, gradients[0])
+    if to_input:
+        values[InputGradient()] = gradients[-1].reshape(subject.x.shape[0], -1)
+    return values
+
+
+def _tensors(subject: Subject, gradient: Params) -> Tensors:
+    gradients, live = by_path(gradient), by_path(subject.live)
+    tensors = [gradients[path] for path in subject.order]
+    is_live = [
+        live[path] if live else jnp.any(g != 0)
+        for path, g in zip(subject.order, tensors, strict=True)
+    ]
+    return Tensors(tuple(g.reshape(-1, g.shape[-1]).T for g in tensors), jnp.stack(is_live))
 
 
 def by_path(tree: Params) -> dict[Path, Any]:
@@ -112,8 +149,8 @@ def _example_losses(subject: Subject, params: Params) -> Array:
 
 
 @dataclass(frozen=True)
-class MeanGradient:
-    r""":math:`\frac1\mu \sum_i g_i`, a tree like the parameters, by one backward pass.
+class SquaredMeanGradient:
+    r""":math:`\|\frac1\mu \sum_i g_i\|^2`, float64, by one backward pass.
 
     Attributes:
         together: examples share one batch and, with batch statistics, its normalisation; else each
@@ -122,17 +159,23 @@ class MeanGradient:
 
     together: bool = False
 
-    def compute(self, subject: Subject) -> Params:
+    @property
+    def backward_pass(self) -> Hashable:
+        return "examples", self.together
+
+    def compute(self, subject: Subject) -> Array:
         def loss(params: Params) -> Array:
             if self.together:
                 return _mean_loss(subject, params, subject.x)
             return jnp.mean(_example_losses(subject, params))
 
-        return jax.grad(loss)(subject.params)
+        gradient = jax.grad(loss)(subject.params)
+        norms = [jnp.sum(jnp.square(to_float64(leaf))) for leaf in jax.tree.leaves(gradient)]
+        return jnp.sum(jnp.stack(norms))
 
 
-class LayerGradients(NamedTuple):
-    """Sums over one parameter's per-example gradients, float64.
+class GradientSums(NamedTuple):
+    """Sums over per-example gradients of one or more parameter tensors, float64.
 
     Attributes:
         gram: inner products of the examples' gradients [B, B].
@@ -145,15 +188,24 @@ class LayerGradients(NamedTuple):
     size: Array
 
 
+def total(parts: Sequence[GradientSums]) -> GradientSums:
+    """The sums of several tensors together."""
+    return GradientSums(*(sum(part[1:], part[0]) for part in zip(*parts, strict=True)))
+
+
+def mean_gram(sums: GradientSums) -> Array:
+    """The mean of P."""
+    return jnp.mean(sums.gram)
+
+
 @dataclass(frozen=True)
 class ExampleGradients:
-    r"""Per-example gradients :math:`g_i = \partial \ell_i / \partial \theta`, by layer.
+    r"""Per-example gradients :math:`g_i = \partial \ell_i / \partial \theta`.
 
-    Returns a tree like the parameters, of `LayerGradients`: what the scores need of G [B, r]
-    without holding all of it.
+    `GradientSums` are what the scores need of G [B, r] without holding all of it.
 
     Attributes:
-        together: as `MeanGradient`'s. One backward pass an example through the whole batch.
+        together: as `SquaredMeanGradient`'s. One backward pass an example through the whole batch.
         parameters: number of parameters sampled in each layer (theta); all of them if None.
         examples: number of examples, the batch's first (mu); all of them if None.
         centred: the mean over the sampled parameters is subtracted from each example's gradient.
@@ -166,15 +218,42 @@ class ExampleGradients:
     centred: bool = False
     seed: int = 0
 
-    def compute(self, subject: Subject) -> Params:
+    @property
+    def backward_pass(self) -> Hashable:
+        return "examples", self.together
+
+    def compute(self, subject: Subject) -> GradientSums:
+        """The sums over all parameters."""
+        gradients = jax.tree.leaves(self._gradients(subject))
+        live = self._live(subject, gradients)
+        if self.parameters is None:
+            # Vectors are many and short: side by side they make one product of matrices.
+            is_vector = [leaf.ndim == 2 for leaf in gradients]
+            vectors = [leaf for leaf, short in zip(gradients, is_vector, strict=True) if short]
+            rest = [leaf for leaf, short in zip(gradients, is_vector, strict=True) if not short]
+            sizes = [
+                jnp.where(is_live, leaf[0].size, 0)
+                for leaf, is_live in zip(gradients, live, strict=True)
+            ]
+            live = [flag for flag, short in zip(live, is_vector, strict=True) if not short]
+            if vectors:
+                rest.append(jnp.concatenate(vectors, axis=1))
+                live.append(jnp.ones((), bool))
+            sums = [self._sums(leaf, i, live[i]) for i, leaf in enumerate(rest)]
+            return total(sums)._replace(size=sum(sizes[1:], sizes[0]))
+        return total([self._sums(leaf, i, live[i]) for i, leaf in enumerate(gradients)])
+
+    def by_layer(self, subject: Subject) -> Params:
+        """The sums over each parameter tensor: a tree like the parameters, of `GradientSums`."""
         gradients = self._gradients(subject)
         leaves, tree = jax.tree.flatten(gradients)
-        live = jax.tree.leaves(subject.live)
-        sums = [
-            self._sums(leaf, i, live[i] if live else jnp.any(leaf != 0))
-            for i, leaf in enumerate(leaves)
-        ]
-        return jax.tree.unflatten(tree, sums)
+        live = self._live(subject, leaves)
+        return jax.tree.unflatten(tree, [self._sums(g, i, live[i]) for i, g in enumerate(leaves)])
+
+    def _live(self, subject: Subject, gradients: list[Array]) -> list[Array]:
+        if subject.live is not None:
+            return jax.tree.leaves(subject.live)
+        return [jnp.any(gradient != 0) for gradient in gradients]
 
     def _gradients(self, subject: Subject) -> Params:
         """A tree like the parameters with a leading axis of examples."""
@@ -197,7 +276,7 @@ class ExampleGradients:
 
         return jax.vmap(gradient)(subject.x[:count], subject.y[:count])
 
-    def _sums(self, gradient: Array, index: int, live: Array) -> LayerGradients:
+    def _sums(self, gradient: Array, index: int, live: Array) -> GradientSums:
         gradient = gradient.reshape(gradient.shape[0], -1)
         examples, size = gradient.shape
         if self.parameters is not None and self.parameters < size:
@@ -215,4 +294,4 @@ class ExampleGradients:
             return jnp.zeros((examples, examples), jnp.float64), jnp.zeros((), jnp.float64)
 
         gram, absolute = lax.cond(live, sums, nothing, gradient)
-        return LayerGradients(gram, absolute, jnp.where(live, size, 0))
+        return GradientSums(gram, absolute, jnp.where(live, size, 0))

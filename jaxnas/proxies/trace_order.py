@@ -25,7 +25,8 @@ def forward_order(apply: Apply, params: Params, x: Array) -> tuple[Path, ...]:
     # A parameter that is never used has no place and no gradient; it goes last.
     never = (float("inf"),)
     placed = sorted(
-        (use or never, i) for i, ((_, leaf), use) in enumerate(zip(leaves, first_uses, strict=True))
+        (use or never, i)
+        for i, ((_, leaf), use) in enumerate(zip(leaves, first_uses, strict=True))
         if leaf.ndim >= 2
     )
     return tuple(path_names(leaves[i][0]) for _, i in placed)

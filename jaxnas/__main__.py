@@ -1,0 +1,6 @@
+"""`python -m jaxnas` is the command `jaxnas`."""
+
+from jaxnas.cli import main
+
+if __name__ == "__main__":
+    main()

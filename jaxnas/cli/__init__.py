@@ -1,0 +1,5 @@
+"""The command line: `jaxnas score`, `top`, `merge`, `proxies`."""
+
+from jaxnas.cli.entry import main
+
+__all__ = ["main"]

@@ -1,0 +1,109 @@
+"""How far a run is: a bar in a terminal, a line at the start and the end elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+_COMPILING = "compiling, once: about a minute, cached for next time"
+
+
+class RunProgress:
+    """Follows a run; called with the number of cells scored and to score.
+
+    Attributes:
+        done: cells scored.
+        total: cells that the run has to score.
+    """
+
+    def __init__(self, where: str, console: Console | None = None) -> None:
+        """`where` says on what is computed; `console` is stderr by default."""
+        self.done = 0
+        self.total = 0
+        self._where = where
+        self._console = console or Console(stderr=True)
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._began = time.monotonic()
+        self._first: float | None = None
+
+    def __call__(self, done: int, total: int, /) -> None:
+        if done and self._first is None:
+            self._first = time.monotonic()
+        if not done:
+            self._start(total)
+        self.done, self.total = done, total
+        if self._bar:
+            text = "scoring" if done else _COMPILING
+            self._bar.update(self._task, completed=done, description=text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+        if self.done:
+            self._line(self.summary())
+
+    def summary(self) -> str:
+        """What was done and how fast, the time until the first result left out of the rate."""
+        now = time.monotonic()
+        line = f"{self.done:,} of {self.total:,} cells scored in {now - self._began:.1f} s"
+        if self._first is None or self.done < 2:
+            return line
+        rate = (self.done - 1) / max(now - self._first, 1e-9)
+        return f"{line}, {rate:.3g} cells/s after the first, at {self._first - self._began:.1f} s"
+
+    def _start(self, total: int) -> None:
+        self._began = time.monotonic()
+        if not total:
+            self._line("nothing is left to score")
+            return
+        line = f"scoring {total:,} cells on {self._where}"
+        if not self._console.is_terminal:
+            self._line(f"{line}; {_COMPILING}")
+            return
+        self._line(line)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=self._console,
+            refresh_per_second=4,
+            speed_estimate_period=120,
+        )
+        self._task = self._bar.add_task(_COMPILING, total=total)
+        self._bar.start()
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Rate(ProgressColumn):
+    """Cells a second, since the first result."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.2f} cells/s" if task.speed else "- cells/s")
