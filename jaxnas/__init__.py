@@ -4,8 +4,28 @@
 Importing the library changes nothing in the process.
 """
 
-from jaxnas import proxies
-from jaxnas.engine import Settings, read_table, score
-from jaxnas.version import __version__
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxnas import proxies
+    from jaxnas.engine import Settings, read_table, score
+    from jaxnas.version import __version__
 
 __all__ = ["Settings", "__version__", "proxies", "read_table", "score"]
+
+_HOME = {
+    "Settings": "jaxnas.engine",
+    "read_table": "jaxnas.engine",
+    "score": "jaxnas.engine",
+    "__version__": "jaxnas.version",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used: `jaxnas --help` need not wait for JAX."""
+    if name == "proxies":
+        return importlib.import_module("jaxnas.proxies")
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'jaxnas' has no attribute {name!r}")

@@ -279,10 +279,9 @@ def _set_ticks(ax: Axes, low: float, high: float, first: list[float]) -> None:
 
 def _round_numbers(low: float, high: float) -> list[float]:
     """A few round numbers within a range, those in its middle first."""
-    ticks = [
-        x for x in MaxNLocator(3, steps=_STEPS).tick_values(low, high).tolist() if low <= x <= high
-    ]
-    return sorted(ticks, key=lambda x: abs(x - (low + high) / 2))
+    ticks = MaxNLocator(3, steps=_STEPS).tick_values(low, high)
+    within = [float(x) for x in ticks if low <= x <= high]
+    return sorted(within, key=lambda x: abs(x - (low + high) / 2))
 
 
 def _tick_label(value: float) -> str:

@@ -159,9 +159,9 @@ def test_seeds() -> None:
 
 def test_options_are_the_engines() -> None:
     assert set(scoring.BN) == {"paper", *engine_settings.BN_MODES}
-    assert scoring.INIT == get_args(Initialisation)
-    assert scoring.DTYPE == get_args(engine_settings.DType)
-    assert scoring.WEIGHTS == get_args(engine_settings.Weights)
+    assert get_args(Initialisation) == scoring.INIT
+    assert get_args(engine_settings.DType) == scoring.DTYPE
+    assert get_args(engine_settings.Weights) == scoring.WEIGHTS
 
 
 # Bad input: one line, exit status 2, nothing written.
@@ -337,7 +337,6 @@ def test_top_orders_and_averages(call: Call) -> None:
     status, out, _ = call("top", "run")
     assert status == 0
     assert ranks(out) == [(a, "3"), (b, "2"), (d, "-3.5")]
-    assert "5 ok, 2 disconnected, 1 nonfinite, 1 not scored" not in out
     assert out.splitlines()[-1] == "6 ok, 2 disconnected, 1 nonfinite, 1 not scored"
     assert ranks(call("top", "run", "--by", "js", "-k", 1, "--seed", 0)[1]) == [(b, "4")]
     assert ranks(call("top", "run", "--by", "js", "-k", 2, "--seed", 1)[1]) == [(c, "9"), (a, "5")]
@@ -376,6 +375,7 @@ def test_top_of_no_folder(call: Call) -> None:
     assert not Path("run").exists()
 
 
+@pytest.mark.filterwarnings("default::UserWarning")
 def test_merge(call: Call) -> None:
     a, b = representatives(2)
     write_run(Path("one"), {(a, 0): 1.0}, (a,))
@@ -473,10 +473,9 @@ def test_progress_in_a_terminal() -> None:
 
 
 def test_environment_is_added() -> None:
-    env = process.environment({"HOME": "/x"}, 3, (0, 10), glibc=True)
+    env = process.environment({"HOME": "/x"}, (0, 10), glibc=True)
     assert env["HOME"] == "/x"
     assert env["XLA_FLAGS"].split() == [
-        "--xla_force_host_platform_device_count=3",
         "--xla_cpu_multi_thread_eigen=false",
         "--xla_disable_hlo_passes=cpu-parallel-task-assigner",
         "--xla_cpu_copy_insertion_use_region_analysis=true",
@@ -485,16 +484,16 @@ def test_environment_is_added() -> None:
         "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:"
         "glibc.malloc.trim_threshold=100000000000:glibc.malloc.arena_max=1"
     )
-    assert "GLIBC_TUNABLES" not in process.environment({}, 3, (0, 10), glibc=False)
+    assert "GLIBC_TUNABLES" not in process.environment({}, (0, 10), glibc=False)
 
 
 def test_environment_of_the_user_stays() -> None:
     given = "--xla_cpu_multi_thread_eigen=true --xla_dump_to=/x"
-    flags = process.xla_flags(given, 2, (0, 10))
+    flags = process.xla_flags(given, (0, 10))
     assert flags.startswith(given + " ")
     assert flags.count("xla_cpu_multi_thread_eigen") == 1
-    assert "device_count=2" in flags
-    assert process.xla_flags("flags.txt", 2, (0, 10)) == "flags.txt"
+    assert "region_analysis=true" in flags
+    assert process.xla_flags("flags.txt", (0, 10)) == "flags.txt"
     tunables = process.glibc_tunables("glibc.malloc.arena_max=4:glibc.malloc.check=1")
     assert tunables.startswith("glibc.malloc.arena_max=4:glibc.malloc.check=1:")
     assert tunables.count("arena_max") == 1
@@ -502,18 +501,18 @@ def test_environment_of_the_user_stays() -> None:
 
 
 def test_older_jaxlib_gets_no_unusual_flags() -> None:
-    flags = process.xla_flags("", 2, (0, 9))
-    assert len(flags.split()) == 2
+    flags = process.xla_flags("", (0, 9))
+    assert len(flags.split()) == 1
     assert "region_analysis" not in flags
-    assert len(process.xla_flags("", 2, (1, 0)).split()) == 4
+    assert len(process.xla_flags("", (1, 0)).split()) == 3
 
 
 def test_environment_is_added_once() -> None:
     assert process.wanted({})
-    assert not process.wanted(process.environment({}, 2, (0, 10), glibc=True))
+    assert not process.wanted(process.environment({}, (0, 10), glibc=True))
     assert not process.wanted({process.PLAIN: "1"})
-    again = process.environment({}, 2, (0, 10), glibc=True)
-    assert process.environment(again, 2, (0, 10), glibc=True) == again
+    again = process.environment({}, (0, 10), glibc=True)
+    assert process.environment(again, (0, 10), glibc=True) == again
 
 
 def test_accelerator_by_platform() -> None:
@@ -528,7 +527,7 @@ def test_process_starts_itself_again(tmp_path: Path) -> None:
         "import os, sys\n"
         "from jaxnas.cli import process\n"
         "print('start', flush=True)\n"
-        "process.restart(1)\n"
+        "process.restart()\n"
         "print(sys.argv[1:], os.environ['XLA_FLAGS'], os.environ.get('GLIBC_TUNABLES'))\n"
     )
     env = {k: v for k, v in os.environ.items() if k not in (process.PLAIN, process.MARKER)}
@@ -539,8 +538,8 @@ def test_process_starts_itself_again(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[:2] == ["start", "start"]
     assert len(lines) == 3
-    assert lines[2].startswith("['a b'] --xla_cpu_multi_thread_eigen=true --xla_force")
-    assert "device_count=1" in lines[2]
+    assert lines[2].startswith("['a b'] --xla_cpu_multi_thread_eigen=true --xla_disable")
+    assert "region_analysis=true" in lines[2]
     env[process.PLAIN] = "1"
     plain = subprocess.run(
         [sys.executable, script], env=env, capture_output=True, text=True, check=True
@@ -573,7 +572,7 @@ def test_scores_stops_and_goes_on(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "one" / "manifest.json").read_text())
     assert len(manifest["sessions"][0]["devices"]) == 1
 
-    # Cell 0 alone in another folder, stopped while it scores the whole space.
+    # Another folder, stopped while it scores the whole space.
     command = [sys.executable, "-m", "jaxnas", "score", *settings, "--cells", "all", "--no-merge"]
     with subprocess.Popen(
         [*command, "--out", "two"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
@@ -633,7 +632,6 @@ def test_picture_of_any_scores(tmp_path: Path, count: int) -> None:
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert dict(mpl.rcParams) == before
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.png"}
-    assert "matplotlib.pyplot" not in sys.modules
 
 
 def test_function_scores_average_the_seeds_of_the_lowest_cell() -> None:

@@ -47,7 +47,7 @@ def one_line_warnings() -> Iterator[None]:
         click.echo(f"jaxnas: warning: {' '.join(str(message).split())}", err=True)
 
     with warnings.catch_warnings():
-        warnings.showwarning = show  # type: ignore[assignment]
+        warnings.showwarning = show
         yield
 
 

@@ -116,7 +116,7 @@ class Programs:
 
     def compilations(self) -> int:
         """Number of programs compiled so far."""
-        programs = [*self._gradients.values(), *self._reductions]
+        programs: list[Any] = [*self._gradients.values(), *self._reductions]
         return sum(program._cache_size() for program in programs)
 
     def score(self, job: Job) -> Record:
@@ -182,7 +182,8 @@ def _gradients(
     y: Array,
 ) -> list[Any]:
     def apply(params: Params, x: Array) -> Array:
-        return network.apply(params, x, ops)
+        logits: Array = network.apply(params, x, ops)  # type: ignore[assignment]
+        return logits
 
     order = tuple(("params", *path) for path in network.forward_order())
     live = used_parameters(params, ops)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import jax
 import numpy as np
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from jaxnas import data, results
 from jaxnas.data import Images
@@ -154,6 +154,8 @@ def score(
             merged=settings.merge,
             num_classes=images.num_classes,
             image_size=images.x_train.shape[1],
+            stem_channels=settings.stem_channels,
+            cells_per_stage=settings.cells_per_stage,
             noise_range=noise_range,
         )
 
@@ -187,6 +189,8 @@ def read_table(
             merged=settings["merge"],
             num_classes=settings["num_classes"],
             image_size=settings["image_size"],
+            stem_channels=settings["stem_channels"],
+            cells_per_stage=settings["cells_per_stage"],
             noise_range=noise_range,
         )
 

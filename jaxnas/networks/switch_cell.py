@@ -5,6 +5,7 @@ pass is written out, each edge switches again, and adds to its node inside the b
 edge costs what its own operation costs.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -38,21 +39,25 @@ def _add(total: Array | None, term: Array) -> Array:
     return term if total is None else total + term
 
 
-def _edge(mode: BatchNormMode, op: Array, total: Array | None, x: Array, params: EdgeParams):
+Forward = Callable[[Array, EdgeParams, Array | None], tuple[Array, EdgeSaved]]
+Backward = Callable[[Array, Array, EdgeParams, EdgeSaved, Array | None], tuple[Array, EdgeParams]]
+
+
+def _edge(
+    mode: BatchNormMode, op: Array, total: Array | None, x: Array, params: EdgeParams
+) -> tuple[Array, EdgeSaved]:
     """Adds the edge's output to `total`."""
 
-    def nothing_saved() -> EdgeSaved:
-        inverse = jax.eval_shape(partial(layers.normalise, mode=mode), x)[1]
-        return EdgeSaved(jnp.zeros_like(x), jnp.zeros(inverse.shape, inverse.dtype))
-
-    def without_saving(term):
-        def branch(x: Array, params: EdgeParams, total: Array | None):
-            return term(x, total), nothing_saved()
+    def without_saving(add: Callable[[Array, Array | None], Array]) -> Forward:
+        def branch(x: Array, params: EdgeParams, total: Array | None) -> tuple[Array, EdgeSaved]:
+            inverse = jax.eval_shape(partial(layers.normalise, mode=mode), x)[1]
+            saved = EdgeSaved(jnp.zeros_like(x), jnp.zeros(inverse.shape, inverse.dtype))
+            return add(x, total), saved
 
         return branch
 
-    def relu_conv_bn(kernel: str):
-        def branch(x: Array, params: EdgeParams, total: Array | None):
+    def relu_conv_bn(kernel: str) -> Forward:
+        def branch(x: Array, params: EdgeParams, total: Array | None) -> tuple[Array, EdgeSaved]:
             y = layers.conv(jax.nn.relu(x), getattr(params, kernel))
             normalised, inverse = layers.normalise(y, mode)
             y = normalised * params.scale + params.shift
@@ -67,7 +72,8 @@ def _edge(mode: BatchNormMode, op: Array, total: Array | None, x: Array, params:
         relu_conv_bn("conv3x3"),
         without_saving(lambda x, total: _add(total, layers.avg_pool(x))),
     )
-    return lax.switch(op, branches, x, params, total)
+    result: tuple[Array, EdgeSaved] = lax.switch(op, branches, x, params, total)
+    return result
 
 
 def _edge_gradient(
@@ -78,27 +84,29 @@ def _edge_gradient(
     x: Array,
     params: EdgeParams,
     saved: EdgeSaved,
-):
-    """Adds the cotangent of the edge's input to `total`; also that of its parameters."""
+) -> tuple[Array, EdgeParams]:
+    """Adds the cotangent of the edge's input to `total`; also gives that of its parameters."""
 
-    def no_params(dx):
-        def branch(dy, x, params, saved, total):
-            return dx(dy, total), jax.tree.map(jnp.zeros_like, params)
+    def without_params(add: Callable[[Array, Array | None], Array]) -> Backward:
+        def branch(
+            dy: Array, x: Array, params: EdgeParams, saved: EdgeSaved, total: Array | None
+        ) -> tuple[Array, EdgeParams]:
+            return add(dy, total), jax.tree.map(jnp.zeros_like, params)
 
         return branch
 
-    def relu_conv_bn(kernel: str):
-        def branch(dy, x, params, saved, total):
-            gradient = jax.tree.map(jnp.zeros_like, params)
-            dconv = layers.normalise_gradient(
-                dy * params.scale, saved.normalised, saved.inverse, mode
-            )
+    def relu_conv_bn(kernel: str) -> Backward:
+        def branch(
+            dy: Array, x: Array, params: EdgeParams, saved: EdgeSaved, total: Array | None
+        ) -> tuple[Array, EdgeParams]:
+            normalised, inverse = saved
+            dconv = layers.normalise_gradient(dy * params.scale, normalised, inverse, mode)
             w = getattr(params, kernel)
             dx = layers.conv_input_gradient(dconv, w, x.shape)
             dx = jnp.where(x > 0, dx, jnp.zeros((), x.dtype))
-            gradient = gradient._replace(
+            gradient = jax.tree.map(jnp.zeros_like, params)._replace(
                 **{kernel: layers.conv_kernel_gradient(jax.nn.relu(x), dconv, w.shape)},
-                scale=jnp.sum(dy * saved.normalised, (0, 1, 2)),
+                scale=jnp.sum(dy * normalised, (0, 1, 2)),
                 shift=jnp.sum(dy, (0, 1, 2)),
             )
             return _add(total, dx), gradient
@@ -106,39 +114,61 @@ def _edge_gradient(
         return branch
 
     branches = (
-        no_params(lambda dy, total: jnp.zeros_like(dy) if total is None else total),
-        no_params(lambda dy, total: _add(total, dy)),
+        without_params(lambda dy, total: jnp.zeros_like(dy) if total is None else total),
+        without_params(lambda dy, total: _add(total, dy)),
         relu_conv_bn("conv1x1"),
         relu_conv_bn("conv3x3"),
-        no_params(lambda dy, total: _add(total, layers.avg_pool_gradient(dy))),
+        without_params(lambda dy, total: _add(total, layers.avg_pool_gradient(dy))),
     )
-    return lax.switch(op, branches, dy, x, params, saved, total)
+    result: tuple[Array, EdgeParams] = lax.switch(op, branches, dy, x, params, saved, total)
+    return result
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def switch_cell(mode: BatchNormMode, ops: Array, x: Array, params: tuple[EdgeParams, ...]) -> Array:
+    """The cell's output [B, H, W, C].
+
+    Args:
+        mode: of batch normalisation.
+        ops: operations of the six edges, int [6].
+        x: input [B, H, W, C].
+        params: one for each edge.
+    """
     return _forward(mode, ops, x, params)[0]
 
 
-def _forward(mode, ops, x, params):
-    nodes: list[Array | None] = [x, None, None, None]
+Residuals = tuple[Array, tuple[Array, ...], tuple[EdgeParams, ...], tuple[EdgeSaved, ...]]
+
+
+def _forward(
+    mode: BatchNormMode, ops: Array, x: Array, params: tuple[EdgeParams, ...]
+) -> tuple[Array, Residuals]:
+    nodes: dict[int, Array] = {0: x}
     saved = []
     for e, (source, target) in enumerate(EDGES):
-        nodes[target], kept = _edge(mode, ops[e], nodes[target], nodes[source], params[e])
+        nodes[target], kept = _edge(mode, ops[e], nodes.get(target), nodes[source], params[e])
         saved.append(kept)
-    return nodes[3], (ops, tuple(nodes[:3]), params, tuple(saved))
+    return nodes[3], (ops, (nodes[0], nodes[1], nodes[2]), params, tuple(saved))
 
 
-def _backward(mode, residuals, dy):
+def _backward(
+    mode: BatchNormMode, residuals: Residuals, dy: Array
+) -> tuple[None, Array, tuple[EdgeParams, ...]]:
     ops, nodes, params, saved = residuals
-    cotangents: list[Array | None] = [None, None, None, dy]
-    gradients = [None] * 6
-    for e in reversed(range(6)):
+    cotangents: dict[int, Array] = {3: dy}
+    gradients: dict[int, EdgeParams] = {}
+    for e in reversed(range(len(EDGES))):
         source, target = EDGES[e]
         cotangents[source], gradients[e] = _edge_gradient(
-            mode, ops[e], cotangents[source], cotangents[target], nodes[source], params[e], saved[e]
+            mode,
+            ops[e],
+            cotangents.get(source),
+            cotangents[target],
+            nodes[source],
+            params[e],
+            saved[e],
         )
-    return None, cotangents[0], tuple(gradients)
+    return None, cotangents[0], tuple(gradients[e] for e in range(len(EDGES)))
 
 
 switch_cell.defvjp(_forward, _backward)

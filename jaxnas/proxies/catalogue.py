@@ -48,8 +48,6 @@ def _noisy(make: Callable[..., Proxy], score: str, what: str) -> dict[str, Entry
     }
 
 
-_NZ = partial(dict, zeros="structural-removed")
-
 CATALOGUE: dict[str, Entry] = {
     "gradient_kernel": Entry(
         gradient_kernel, "mean of the gradients' Gram matrix P (exact)", "GT-NAS"
@@ -70,10 +68,20 @@ CATALOGUE: dict[str, Entry] = {
     "pjsc": Entry(pjsc, "parameter gradients, mean cosine score", "parameters scoring"),
     "wpjs": Entry(wpjs, "pjs weighted towards the output", "parameters scoring"),
     "wpjsi": Entry(wpjsi, "pjs weighted towards the input", "parameters scoring"),
-    "pjs_nz": Entry(partial(pjs, **_NZ()), "pjs without structural zeros", "parameters scoring"),
-    "wpjs_nz": Entry(partial(wpjs, **_NZ()), "wpjs without structural zeros", "parameters scoring"),
+    "pjs_nz": Entry(
+        partial(pjs, zeros="structural-removed"),
+        "pjs without structural zeros",
+        "parameters scoring",
+    ),
+    "wpjs_nz": Entry(
+        partial(wpjs, zeros="structural-removed"),
+        "wpjs without structural zeros",
+        "parameters scoring",
+    ),
     "wpjsi_nz": Entry(
-        partial(wpjsi, **_NZ()), "wpjsi without structural zeros", "parameters scoring"
+        partial(wpjsi, zeros="structural-removed"),
+        "wpjsi without structural zeros",
+        "parameters scoring",
     ),
 }
 

@@ -49,6 +49,8 @@ def assemble(
     merged: bool,
     num_classes: int,
     image_size: int,
+    stem_channels: int = 16,
+    cells_per_stage: int = 5,
     noise_range: tuple[float, float] | None = None,
 ) -> pa.Table:
     """Builds the table of everything that was asked for.
@@ -72,6 +74,8 @@ def assemble(
         merged: True where functionally equal cells were scored once, as their representative.
         num_classes: outputs of the linear layer, for `params` and `flops`.
         image_size: height and width in pixels, for `flops`.
+        stem_channels: channels of the first stage, for both.
+        cells_per_stage: cells in each of the three stages, for both.
         noise_range: lowest and highest js to rescale by; None takes them from the table.
 
     Returns:
@@ -101,8 +105,8 @@ def assemble(
             columns[name] = _derived_column(name, columns, rows.asked[name], noise_range)
 
     counts = {
-        "params": nb201.num_params(ops, num_classes),
-        "flops": nb201.num_flops(ops, num_classes, image_size),
+        "params": nb201.num_params(ops, num_classes, stem_channels, cells_per_stage),
+        "flops": nb201.num_flops(ops, num_classes, image_size, stem_channels, cells_per_stage),
     }
     arrays = {
         "cell": pa.array(rows.cells.astype(np.int32)),

@@ -1,0 +1,52 @@
+"""Small networks and data that several test modules share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from jaxnas.data import Images
+
+# A network small enough to compile in seconds; 16 pixels leave 4x4 in the last stage, so that
+# batch normalisation of one example stays well conditioned.
+SMALL: dict[str, Any] = {"stem_channels": 4, "cells_per_stage": 1}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_compilation(tmp_path_factory):
+    """Half the optimisation and nothing compiled twice: most of the suite's time is compilation."""
+    changes = {
+        "jax_disable_most_optimizations": True,
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.2,
+    }
+    before = {name: getattr(jax.config, name) for name in changes}
+    for name, value in changes.items():
+        jax.config.update(name, value)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+@pytest.fixture
+def small() -> dict[str, Any]:
+    return SMALL
+
+
+@pytest.fixture
+def x64():
+    """64-bit types for the test, the process's own setting left alone."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(scope="session")
+def make_images() -> Callable[..., Images]:
+    def make(size: int = 8, number: int = 24, seed: int = 0) -> Images:
+        random = np.random.default_rng(seed)
+        x = random.integers(0, 256, (number, size, size, 3), dtype=np.uint8)
+        return Images.from_arrays(f"noise{size}", x, random.integers(0, 10, number), num_classes=10)
+
+    return make
