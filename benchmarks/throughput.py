@@ -39,7 +39,7 @@ class Worker:
         if kind == "jaxnas" or args.same_allocator:
             from jaxnas.cli import process
 
-            env = process.environment(env, process.jaxlib_version(), glibc=True)
+            env = process.environment(env, workers, process.jaxlib_version(), glibc=True)
         command = [sys.executable, str(Path(__file__).resolve()), "--worker", kind]
         command += ["--scores", scores, "--batch-size", str(batch_size)]
         command += ["--workers", str(workers), "--data", args.data]
@@ -87,16 +87,22 @@ def jaxnas_scorer(args: Any) -> Any:
 
     settings = Settings(batch_size=args.batch_size)
     names = [name for name in columns(args.scores) if name in CATALOGUE]
-    programs = Programs(
-        group_proxies(names, settings), settings, data.load(args.data), jax.local_devices()[0]
-    )
+    images = data.load(args.data)
+    groups = group_proxies(names, settings)
 
-    def score_one(job: tuple[int, int]) -> Any:
-        with jax.enable_x64(True):
-            return programs.score(job)
+    def scorer(device: jax.Device) -> Any:
+        programs = Programs(groups, settings, images, device)
+
+        def score_one(job: tuple[int, int]) -> Any:
+            with jax.enable_x64(True):
+                return programs.score(job)
+
+        return score_one
+
+    scorers = [scorer(device) for device in jax.local_devices()]
 
     def score(cells: list[int]) -> None:
-        for _ in run_on_workers([score_one] * args.workers, [(cell, 0) for cell in cells]):
+        for _ in run_on_workers(scorers, [(cell, 0) for cell in cells]):
             pass
 
     return score

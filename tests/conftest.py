@@ -22,7 +22,7 @@ def quick_compilation(tmp_path_factory):
         "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
         "jax_persistent_cache_min_compile_time_secs": 0.2,
     }
-    before = {name: getattr(jax.config, name) for name in changes}
+    before = {name: getattr(jax.config, name, False) for name in changes}
     for name, value in changes.items():
         jax.config.update(name, value)
     yield

@@ -473,9 +473,10 @@ def test_progress_in_a_terminal() -> None:
 
 
 def test_environment_is_added() -> None:
-    env = process.environment({"HOME": "/x"}, (0, 10), glibc=True)
+    env = process.environment({"HOME": "/x"}, 3, (0, 10), glibc=True)
     assert env["HOME"] == "/x"
     assert env["XLA_FLAGS"].split() == [
+        "--xla_force_host_platform_device_count=3",
         "--xla_cpu_multi_thread_eigen=false",
         "--xla_disable_hlo_passes=cpu-parallel-task-assigner",
         "--xla_cpu_copy_insertion_use_region_analysis=true",
@@ -484,16 +485,16 @@ def test_environment_is_added() -> None:
         "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:"
         "glibc.malloc.trim_threshold=100000000000:glibc.malloc.arena_max=1"
     )
-    assert "GLIBC_TUNABLES" not in process.environment({}, (0, 10), glibc=False)
+    assert "GLIBC_TUNABLES" not in process.environment({}, 2, (0, 10), glibc=False)
 
 
 def test_environment_of_the_user_stays() -> None:
     given = "--xla_cpu_multi_thread_eigen=true --xla_dump_to=/x"
-    flags = process.xla_flags(given, (0, 10))
+    flags = process.xla_flags(given, 2, (0, 10))
     assert flags.startswith(given + " ")
     assert flags.count("xla_cpu_multi_thread_eigen") == 1
-    assert "region_analysis=true" in flags
-    assert process.xla_flags("flags.txt", (0, 10)) == "flags.txt"
+    assert "device_count=2" in flags
+    assert process.xla_flags("flags.txt", 2, (0, 10)) == "flags.txt"
     tunables = process.glibc_tunables("glibc.malloc.arena_max=4:glibc.malloc.check=1")
     assert tunables.startswith("glibc.malloc.arena_max=4:glibc.malloc.check=1:")
     assert tunables.count("arena_max") == 1
@@ -501,18 +502,18 @@ def test_environment_of_the_user_stays() -> None:
 
 
 def test_older_jaxlib_gets_no_unusual_flags() -> None:
-    flags = process.xla_flags("", (0, 9))
-    assert len(flags.split()) == 1
+    flags = process.xla_flags("", 2, (0, 9))
+    assert len(flags.split()) == 2
     assert "region_analysis" not in flags
-    assert len(process.xla_flags("", (1, 0)).split()) == 3
+    assert len(process.xla_flags("", 2, (1, 0)).split()) == 4
 
 
 def test_environment_is_added_once() -> None:
     assert process.wanted({})
-    assert not process.wanted(process.environment({}, (0, 10), glibc=True))
+    assert not process.wanted(process.environment({}, 2, (0, 10), glibc=True))
     assert not process.wanted({process.PLAIN: "1"})
-    again = process.environment({}, (0, 10), glibc=True)
-    assert process.environment(again, (0, 10), glibc=True) == again
+    again = process.environment({}, 2, (0, 10), glibc=True)
+    assert process.environment(again, 2, (0, 10), glibc=True) == again
 
 
 def test_accelerator_by_platform() -> None:
@@ -527,7 +528,7 @@ def test_process_starts_itself_again(tmp_path: Path) -> None:
         "import os, sys\n"
         "from jaxnas.cli import process\n"
         "print('start', flush=True)\n"
-        "process.restart()\n"
+        "process.restart(1)\n"
         "print(sys.argv[1:], os.environ['XLA_FLAGS'], os.environ.get('GLIBC_TUNABLES'))\n"
     )
     env = {k: v for k, v in os.environ.items() if k not in (process.PLAIN, process.MARKER)}
@@ -538,8 +539,8 @@ def test_process_starts_itself_again(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[:2] == ["start", "start"]
     assert len(lines) == 3
-    assert lines[2].startswith("['a b'] --xla_cpu_multi_thread_eigen=true --xla_disable")
-    assert "region_analysis=true" in lines[2]
+    assert lines[2].startswith("['a b'] --xla_cpu_multi_thread_eigen=true --xla_force")
+    assert "device_count=1" in lines[2]
     env[process.PLAIN] = "1"
     plain = subprocess.run(
         [sys.executable, script], env=env, capture_output=True, text=True, check=True

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-# Readies the process; may not return.
-Start: TypeAlias = Callable[[], None]
+# Readies the process for so many devices (None: as many as there are); may not return.
+Start: TypeAlias = Callable[[int | None], None]
 
 PLAIN = "JAXNAS_PLAIN_PROCESS"
 MARKER = "JAXNAS_PROCESS_IS_SET_UP"
@@ -29,7 +29,7 @@ class XlaFlag(NamedTuple):
 
     Attributes:
         name: without the dashes.
-        value: what it is set to.
+        value: `{devices}` stands for the number of devices.
         since: the jaxlib release from which it is passed. XLA ends the process when it meets a flag
             that it does not know, so the unusual ones go only to releases that are known to have
             them.
@@ -41,8 +41,9 @@ class XlaFlag(NamedTuple):
 
 
 XLA_FLAGS = (
-    # No threads inside a convolution: each core scores a cell of its own, and they would only
-    # fight for the cores.
+    # One device a core, each scoring its own cell: a device of JAX runs one program at a time.
+    XlaFlag("xla_force_host_platform_device_count", "{devices}"),
+    # No threads inside a convolution: the devices would only fight for the cores.
     XlaFlag("xla_cpu_multi_thread_eigen", "false"),
     # The same for the operations that XLA itself would cut up between threads.
     XlaFlag("xla_disable_hlo_passes", "cpu-parallel-task-assigner", since=(0, 10)),
@@ -62,19 +63,19 @@ GLIBC_TUNABLES = {
 }
 
 
-def restart() -> None:
-    """Starts this very command again with the settings above, if they apply and it has not been."""
+def restart(devices: int | None) -> None:
+    """Starts this very command again with the settings above, if they apply and it has not been.
+
+    Args:
+        devices: at most so many devices; None for one a core.
+    """
     if not wanted(os.environ) or accelerator(os.environ):
         return
-    env = environment(os.environ, jaxlib_version(), glibc=platform.libc_ver()[0] == "glibc")
+    count = usable_cores() if devices is None else min(devices, usable_cores())
+    env = environment(os.environ, count, jaxlib_version(), glibc=platform.libc_ver()[0] == "glibc")
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)
-
-
-def is_set_up(env: Mapping[str, str]) -> bool:
-    """Whether a process with this environment was started with the settings."""
-    return MARKER in env
 
 
 def wanted(env: Mapping[str, str]) -> bool:
@@ -82,27 +83,30 @@ def wanted(env: Mapping[str, str]) -> bool:
     return env.get(PLAIN, "") in ("", "0") and MARKER not in env
 
 
-def environment(env: Mapping[str, str], jaxlib: tuple[int, int], *, glibc: bool) -> dict[str, str]:
+def environment(
+    env: Mapping[str, str], devices: int, jaxlib: tuple[int, int], *, glibc: bool
+) -> dict[str, str]:
     """The environment with the settings added, those of the user untouched.
 
     Args:
         env: the environment as it is.
+        devices: number of devices that JAX is to see.
         jaxlib: major and minor release.
         glibc: whether the process has glibc's allocator.
     """
-    added = {**env, MARKER: "1", "XLA_FLAGS": xla_flags(env.get("XLA_FLAGS", ""), jaxlib)}
+    added = {**env, MARKER: "1", "XLA_FLAGS": xla_flags(env.get("XLA_FLAGS", ""), devices, jaxlib)}
     if glibc:
         added["GLIBC_TUNABLES"] = glibc_tunables(env.get("GLIBC_TUNABLES", ""))
     return added
 
 
-def xla_flags(given: str, jaxlib: tuple[int, int]) -> str:
+def xla_flags(given: str, devices: int, jaxlib: tuple[int, int]) -> str:
     """Flags for XLA after those given, without the ones that are given already."""
     if given.strip() and not given.strip().startswith("-"):
         return given  # the name of a file with flags: the user's alone
     names = {token.lstrip("-").split("=", 1)[0] for token in given.split()}
     ours = [
-        f"--{flag.name}={flag.value}"
+        f"--{flag.name}={flag.value.format(devices=devices)}"
         for flag in XLA_FLAGS
         if flag.name not in names and jaxlib >= flag.since
     ]

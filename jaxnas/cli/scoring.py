@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jaxnas.cli import options, process, selection
+from jaxnas.cli import options, selection
 from jaxnas.cli.process import Start
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def score(
         if path is not None and path.exists() and not path.is_dir():
             raise ValueError(f"{path} is a file: expected a folder, or a path where there is none")
     if start:
-        start()
+        start(devices)
 
     from jaxnas import data
     from jaxnas.cli.finishing import finish
@@ -114,8 +114,8 @@ def score(
     scoring.check_images(images, checked, chosen_seeds)
     if not no_cache:
         keep_compiled_programs(cache_dir)
-    chosen_devices, workers = local_devices(devices)
-    with memory_errors(), RunProgress(describe(chosen_devices, workers)) as progress:
+    chosen_devices = local_devices(devices)
+    with memory_errors(), RunProgress(describe(chosen_devices)) as progress:
         table = scoring.score(
             chosen_cells,
             names,
@@ -124,7 +124,6 @@ def score(
             settings=checked,
             out=folder,
             devices=chosen_devices,
-            workers_per_device=workers,
             noise_range=noise_range,
             progress=progress,
         )
@@ -136,29 +135,17 @@ def default_folder(dataset: str) -> Path:
     return Path("runs") / f"nb201-{Path(dataset).stem}"
 
 
-def local_devices(most: int | None) -> tuple[list[jax.Device], int]:
-    """Where to compute, and how many networks at once on each device.
-
-    Accelerators take one network at a time; the CPU is one device to JAX and takes one a core, if
-    the process was started so that each keeps to its core.
-
-    Args:
-        most: at most so many devices, or cores; None for all.
-    """
+def local_devices(most: int | None) -> list[jax.Device]:
+    """The first devices of this machine, all if `most` is None."""
     import jax
 
-    devices = list(jax.local_devices()[:most])
-    if devices[0].platform != "cpu" or len(devices) > 1 or not process.is_set_up(os.environ):
-        return devices, 1
-    cores = process.usable_cores()
-    return devices, cores if most is None else min(most, cores)
+    return list(jax.local_devices()[:most])
 
 
-def describe(devices: list[jax.Device], workers: int) -> str:
-    """What computes, in words: "2 cores (cpu)", "4 devices (NVIDIA H100)"."""
-    count, unit = (workers, "core") if workers > 1 else (len(devices), "device")
-    plural = "s" if count > 1 else ""
-    return f"{count} {unit}{plural} ({devices[0].device_kind})"
+def describe(devices: list[jax.Device]) -> str:
+    """Devices in words: "2 devices (cpu)"."""
+    plural = "s" if len(devices) > 1 else ""
+    return f"{len(devices)} device{plural} ({devices[0].device_kind})"
 
 
 @contextlib.contextmanager

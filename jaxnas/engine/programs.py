@@ -5,7 +5,6 @@ scores made of them. The cell is an argument of all of them, so their number doe
 number of cells.
 """
 
-import threading
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -77,10 +76,7 @@ def _make_all(names: Sequence[str], bn: BatchNormMode) -> list[Proxy]:
 
 
 class Programs:
-    """Scores networks on one device, several at once if called from several threads.
-
-    Call it within `jax.enable_x64`.
-    """
+    """Scores networks on one device, from one thread, within `jax.enable_x64`."""
 
     def __init__(
         self, groups: Sequence[Group], settings: Settings, images: Images, device: jax.Device
@@ -92,8 +88,6 @@ class Programs:
         self._device = device
         # Correlations and eigenvalues need float64, which TPUs do not have.
         self._float64_device = jax.devices("cpu")[0] if device.platform == "tpu" else device
-        self._compiled = False
-        self._compiling = threading.Lock()
         self._batches: dict[int, dict[float, tuple[Array, Array]]] = {}
         network = partial(
             Network,
@@ -121,15 +115,6 @@ class Programs:
 
     def score(self, job: Job) -> Record:
         """Scores a cell with a seed."""
-        if self._compiled:
-            return self._score(job)
-        # Else every thread would compile the same programs.
-        with self._compiling:
-            record = self._score(job)
-            self._compiled = True
-        return record
-
-    def _score(self, job: Job) -> Record:
         cell, seed = job
         live = nb201.live_ops(nb201.cell_ops()[cell]).astype(np.int32)
         stream = cell if self._settings.weights == "independent" else 0

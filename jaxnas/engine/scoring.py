@@ -103,7 +103,6 @@ def score(
     settings: Settings | None = None,
     out: str | os.PathLike[str] | None = None,
     devices: Sequence[jax.Device] | None = None,
-    workers_per_device: int = 1,
     noise_range: tuple[float, float] | None = None,
     progress: Progress | None = None,
     **options: Any,
@@ -119,9 +118,6 @@ def score(
         out: folder in which the scores are kept. What it holds already is not computed again, and
             a run that was stopped goes on. None keeps the scores in memory alone.
         devices: where to compute; all local devices by default.
-        workers_per_device: networks scored at once on each device. On CPU a worker for each core
-            is best where the process runs operations on one thread each, as the command line's
-            does.
         noise_range: smallest and largest js by which the noise scores are rescaled; by default
             those of the table itself.
         progress: called as networks are scored.
@@ -139,8 +135,6 @@ def score(
         settings = Settings(**options)
     elif options:
         raise ValueError(f"give either settings or {', '.join(options)}, not both")
-    if workers_per_device < 1:
-        raise ValueError(f"workers_per_device must be at least 1, but is {workers_per_device}")
     request = Request(cell_indices(cells), tuple(seeds), columns(proxies))
     images = dataset if isinstance(dataset, Images) else data.load(dataset)
     check_images(images, settings, request.seeds)
@@ -160,7 +154,7 @@ def score(
         )
 
     def run(known: dict[Job, set[str]]) -> Iterator[Record]:
-        return _run(request, known, settings, images, devices, workers_per_device, progress)
+        return _run(request, known, settings, images, devices, progress)
 
     if out is None:
         return table(results.to_table(run({})), [request])
@@ -225,7 +219,6 @@ def _run(
     settings: Settings,
     images: Images,
     devices: Sequence[jax.Device],
-    workers_per_device: int,
     progress: Progress | None,
 ) -> Iterator[Record]:
     """Scores what is not known yet, the networks that lack the same scores together."""
@@ -244,10 +237,8 @@ def _run(
         ordered = [name for name in COLUMNS if name in names]
         groups = group_proxies(ordered, settings)
         workers = [
-            worker
+            _in_float64_scope(Programs(groups, settings, images, device).score)
             for device in devices[: len(jobs)]
-            for worker in [_in_float64_scope(Programs(groups, settings, images, device).score)]
-            * workers_per_device
         ]
         for record in run_on_workers(workers, jobs):
             yield record
