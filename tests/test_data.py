@@ -151,7 +151,7 @@ BAD_IMAGES = {
     "float in [0, 1]": (X / 255.0, r"uint8 \[N, H, W, 3\].*float64 from 0.*rint\(255 \* x\)"),
     "float in [0, 255]": (X.astype(np.float32), r"float32 from .*save np.rint\(x\)"),
     "normalised": ((X - 127.0) / 60, "undo any normalisation"),
-    "NaN": (np.where(X == X[0, 0, 0, 0], np.nan, X), "NaN or infinite; repair"),
+    "NaN": (np.where(X[0, 0, 0, 0] == X, np.nan, X), "NaN or infinite; repair"),
     "infinite": (np.full(X.shape, np.inf), "576 values NaN or infinite; repair"),
     "int64": (X.astype(np.int64), "int64 from"),
     "text": (np.full(X.shape, "a"), "save plain numbers"),

@@ -21,6 +21,7 @@ from jaxnas.engine.initial import InitialParameters
 from jaxnas.engine.settings import Settings
 from jaxnas.networks.layers import BatchNormMode
 from jaxnas.networks.nb201 import Network, used_parameters
+from jaxnas.precision import with_float64
 from jaxnas.proxies.catalogue import CATALOGUE, make
 from jaxnas.proxies.proxy import Proxy, add_noise, by_backward_pass, reduce_all, standard_noise
 from jaxnas.proxies.quantities import Quantity, Subject, compute
@@ -78,6 +79,7 @@ def _make_all(names: Sequence[str], bn: BatchNormMode) -> list[Proxy]:
 class Programs:
     """Scores networks on one device, from one thread, within `jax.enable_x64`."""
 
+    @with_float64
     def __init__(
         self, groups: Sequence[Group], settings: Settings, images: Images, device: jax.Device
     ) -> None:

@@ -93,13 +93,15 @@ class EigenvalueScores:
             raise ValueError(f'zeros must be "keep" or "structural-removed", not {self.zeros!r}')
 
     def of(self, gradient: Tensors) -> TensorScores:
-        last = len(gradient.rows) - 1
+        def score(rows: Array, is_output: Array) -> Array:
+            if self.zeros == "keep":
+                return eigenvalue_score(spectrum(rows), self.k)
+            skip = jnp.where(
+                is_output, structural_zeros(rows.shape, True), structural_zeros(rows.shape, False)
+            )
+            return eigenvalue_score(spectrum(rows), self.k, skip)
 
-        def score(rows: Array, is_output: bool) -> Array:
-            first = structural_zeros(rows.shape, is_output) if self.zeros != "keep" else 0
-            return eigenvalue_score(spectrum(rows)[first:], self.k)
-
-        return _score_tensors(gradient, lambda i: i == last, score)
+        return _score_tensors(gradient, score)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class CosineScores:
     root: int = ROOT
 
     def of(self, gradient: Tensors) -> TensorScores:
-        return _score_tensors(gradient, lambda i: False, lambda a, _: cosine_score(a, self.root))
+        return _score_tensors(gradient, lambda rows, _: cosine_score(rows, self.root))
 
 
 def structural_zeros(shape: tuple[int, ...], is_output: bool) -> int:
@@ -124,25 +126,32 @@ def structural_zeros(shape: tuple[int, ...], is_output: bool) -> int:
     return rows - (min(rank, rows - 1) if is_output else rank)
 
 
-def _score_tensors(
-    gradient: Tensors, kind: Callable[[int], bool], score: Callable[[Array, bool], Array]
-) -> TensorScores:
-    """Scores the tensors in use; those of one shape and kind share one compiled loop."""
-    groups: dict[tuple[tuple[int, ...], bool], list[int]] = {}
+def _score_tensors(gradient: Tensors, score: Callable[[Array, Array], Array]) -> TensorScores:
+    """Scores the tensors in use; those of one shape share one compiled loop.
+
+    Args:
+        gradient: of all tensors.
+        score: from a tensor's rows and whether it is the output layer, the last in use.
+    """
+    groups: dict[tuple[int, ...], list[int]] = {}
     for i, rows in enumerate(gradient.rows):
-        groups.setdefault((rows.shape, kind(i)), []).append(i)
+        groups.setdefault(rows.shape, []).append(i)
+    position = jnp.arange(len(gradient.rows))
+    is_output = gradient.live & (
+        position == jnp.max(jnp.where(gradient.live, position, -1), initial=-1)
+    )
     scores = jnp.zeros(len(gradient.rows), jnp.float64)
-    for (_, is_kind), members in groups.items():
 
-        def score_if_live(live: Array, rows: Array, is_kind: bool = is_kind) -> Array:
-            return lax.cond(
-                live, lambda a: score(a, is_kind), lambda _: jnp.zeros((), jnp.float64), rows
-            )
+    def score_if_live(tensor: tuple[Array, Array, Array]) -> Array:
+        live, is_output, rows = tensor
+        zero = jnp.zeros((), jnp.float64)
+        return lax.cond(live, lambda a: score(a, is_output), lambda _: zero, rows)
 
-        places = jnp.asarray(members)
+    for members in groups.values():
+        at = jnp.asarray(members)
         stacked = jnp.stack([gradient.rows[i] for i in members])
-        found = lax.map(lambda at: score_if_live(*at), (gradient.live[places], stacked))
-        scores = scores.at[places].set(found)
+        found = lax.map(score_if_live, (gradient.live[at], is_output[at], stacked))
+        scores = scores.at[at].set(found)
     return TensorScores(scores, gradient.live)
 
 

@@ -83,7 +83,14 @@ def make_subject(
         )
     if order is None:
         order = forward_order(apply, params, x)
-    return Subject(apply, params, x, y, tuple(order))
+    # The scores' float64 is not the network's: a constant of the default type stays what it was.
+    own_types = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
+
+    def apply_with_own_types(params: Params, x: Array) -> Array:
+        with jax.enable_x64(own_types):
+            return apply(params, x)
+
+    return Subject(apply_with_own_types, params, x, y, tuple(order))
 
 
 def reduce_all(proxies: Sequence[Proxy], gradients: Mapping[Quantity, Any]) -> dict[str, Array]:

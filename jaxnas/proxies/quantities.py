@@ -131,7 +131,9 @@ def _tensors(subject: Subject, gradient: Params) -> Tensors:
         live[path] if live else jnp.any(g != 0)
         for path, g in zip(subject.order, tensors, strict=True)
     ]
-    return Tensors(tuple(g.reshape(-1, g.shape[-1]).T for g in tensors), jnp.stack(is_live))
+    return Tensors(
+        tuple(g.reshape(-1, g.shape[-1]).T for g in tensors), jnp.asarray(is_live, dtype=bool)
+    )
 
 
 def by_path(tree: Params) -> dict[Path, Any]:

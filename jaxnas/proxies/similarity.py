@@ -5,6 +5,7 @@ Source: "Improving Zero-Shot Neural Architecture Search with Parameters Scoring"
 """
 
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxnas.precision import to_float64
 from jaxnas.types import Array
@@ -29,11 +30,18 @@ def spectrum(a: Array) -> Array:
     return jnp.linalg.eigvalsh(correlation(a))
 
 
-def eigenvalue_score(eigenvalues: Array, k: float = K) -> Array:
-    r"""Minus the sum over eigenvalues of :math:`\log(\sigma + k) + 1/(\sigma + k)`."""
+def eigenvalue_score(eigenvalues: Array, k: float = K, skip: ArrayLike = 0) -> Array:
+    r"""Minus the sum over eigenvalues of :math:`\log(\sigma + k) + 1/(\sigma + k)`.
+
+    Args:
+        eigenvalues: ascending [n].
+        k: keeps both terms finite.
+        skip: how many of the smallest are left out.
+    """
     # Rounding may leave an eigenvalue of zero at -1e-17, which no k of 1e-5 minds; a large
     # negative one could only come of a mistake and gives NaN in the logarithm.
-    return -jnp.sum(jnp.log(eigenvalues + k) + 1 / (eigenvalues + k))
+    terms = jnp.log(eigenvalues + k) + 1 / (eigenvalues + k)
+    return -jnp.sum(jnp.where(jnp.arange(eigenvalues.shape[0]) >= skip, terms, 0))
 
 
 def cosine_score(a: Array, root: int = ROOT) -> Array:
