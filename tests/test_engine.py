@@ -173,7 +173,7 @@ def test_disconnected_and_merged_rows(whole):
         assert np.isfinite(values).all(), name
 
 
-def test_order_workers_and_neighbours_do_not_matter(whole, images):
+def test_order_and_neighbours_do_not_matter(whole, images):
     alone = score(
         images,
         [DISCONNECTED, *reversed(EQUAL), OTHER, PLAIN],
@@ -181,7 +181,6 @@ def test_order_workers_and_neighbours_do_not_matter(whole, images):
         batch_size=50,
         dtype="float64",
         seeds=(3, 0),
-        workers_per_device=3,
     )
     assert same_bytes(alone, whole)
     one = score(images, OTHER, ["js", "pjs"], batch_size=50, dtype="float64", seeds=(3,))
@@ -252,7 +251,6 @@ def test_float32_gives_the_same_bytes(tiny):
     asked = partial(score, tiny, cells, QUICK, merge=False, seeds=(0, 1))
     first = asked()
     assert same_bytes(first, asked())
-    assert same_bytes(first, asked(workers_per_device=3))
 
 
 def test_unmerged_cells_have_keys_of_their_own(tiny):
@@ -448,7 +446,6 @@ def test_a_float32_cell_network_is_scored_by_the_plain_call(tiny):
         ({"bn": "running"}, "bn must be one of paper, batch"),
         ({"dtype": "bfloat16"}, "dtype must be one of"),
         ({"seeds": (-1,)}, "negative"),
-        ({"workers_per_device": 0}, "workers_per_device"),
         ({"settings": Settings(), "bn": "batch"}, "either settings or bn"),
         ({"settings": None, "seeds": ()}, "seeds"),
     ],

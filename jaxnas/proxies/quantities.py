@@ -4,6 +4,7 @@ A quantity is computed once per network however many proxies ask for it. Each is
 so that equal quantities are equal keys; `compute` gives those of one backward pass, in plain JAX.
 """
 
+import zlib
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -226,31 +227,37 @@ class ExampleGradients:
 
     def compute(self, subject: Subject) -> GradientSums:
         """The sums over all parameters."""
-        gradients = jax.tree.leaves(self._gradients(subject))
+        leaves = jax.tree_util.tree_leaves_with_path(self._gradients(subject))
+        gradients = [leaf for _, leaf in leaves]
         live = self._live(subject, gradients)
-        if self.parameters is None:
-            # Vectors are many and short: side by side they make one product of matrices.
-            is_vector = [leaf.ndim == 2 for leaf in gradients]
-            vectors = [leaf for leaf, short in zip(gradients, is_vector, strict=True) if short]
-            rest = [leaf for leaf, short in zip(gradients, is_vector, strict=True) if not short]
-            sizes = [
-                jnp.where(is_live, leaf[0].size, 0)
-                for leaf, is_live in zip(gradients, live, strict=True)
+        if self.parameters is not None:
+            sampled = [
+                self._sums(self._sample(leaf, path_names(path)), is_live)
+                for (path, leaf), is_live in zip(leaves, live, strict=True)
             ]
-            live = [flag for flag, short in zip(live, is_vector, strict=True) if not short]
-            if vectors:
-                rest.append(jnp.concatenate(vectors, axis=1))
-                live.append(jnp.ones((), bool))
-            sums = [self._sums(leaf, i, live[i]) for i, leaf in enumerate(rest)]
-            return total(sums)._replace(size=sum(sizes[1:], sizes[0]))
-        return total([self._sums(leaf, i, live[i]) for i, leaf in enumerate(gradients)])
+            return total(sampled)
+        # Vectors are many and short: side by side they make one product of matrices. Where a
+        # network does not use one, it is zero and adds nothing.
+        vectors = [leaf for leaf in gradients if leaf.ndim == 2]
+        sums = [
+            self._sums(leaf, is_live)
+            for leaf, is_live in zip(gradients, live, strict=True)
+            if leaf.ndim != 2
+        ]
+        if vectors:
+            sums.append(self._sums(jnp.concatenate(vectors, axis=1), jnp.ones((), bool)))
+        sizes = [
+            jnp.where(is_live, leaf[0].size, 0)
+            for leaf, is_live in zip(gradients, live, strict=True)
+        ]
+        return total(sums)._replace(size=sum(sizes[1:], sizes[0]))
 
     def by_layer(self, subject: Subject) -> Params:
         """The sums over each parameter tensor: a tree like the parameters, of `GradientSums`."""
         gradients = self._gradients(subject)
         leaves, tree = jax.tree.flatten(gradients)
         live = self._live(subject, leaves)
-        return jax.tree.unflatten(tree, [self._sums(g, i, live[i]) for i, g in enumerate(leaves)])
+        return jax.tree.unflatten(tree, [self._sums(g, live[i]) for i, g in enumerate(leaves)])
 
     def _live(self, subject: Subject, gradients: list[Array]) -> list[Array]:
         if subject.live is not None:
@@ -278,13 +285,19 @@ class ExampleGradients:
 
         return jax.vmap(gradient)(subject.x[:count], subject.y[:count])
 
-    def _sums(self, gradient: Array, index: int, live: Array) -> GradientSums:
+    def _sample(self, gradient: Array, path: Path) -> Array:
+        """The sampled parameters of one layer; the sample depends on the seed and its name alone."""
+        gradient = gradient.reshape(gradient.shape[0], -1)
+        size = gradient.shape[1]
+        if self.parameters is None or self.parameters >= size:
+            return gradient
+        layer = zlib.crc32("/".join(path).encode()) & 0x7FFFFFFF
+        key = jax.random.fold_in(jax.random.key(self.seed), layer)
+        return gradient[:, jax.random.choice(key, size, (self.parameters,), replace=False)]
+
+    def _sums(self, gradient: Array, live: Array) -> GradientSums:
         gradient = gradient.reshape(gradient.shape[0], -1)
         examples, size = gradient.shape
-        if self.parameters is not None and self.parameters < size:
-            key = jax.random.fold_in(jax.random.key(self.seed), index)
-            sample = jax.random.choice(key, size, (self.parameters,), replace=False)
-            gradient, size = gradient[:, sample], self.parameters
 
         def sums(gradient: Array) -> tuple[Array, Array]:
             gradient = to_float64(gradient)
