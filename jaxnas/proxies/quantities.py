@@ -286,7 +286,7 @@ class ExampleGradients:
         return jax.vmap(gradient)(subject.x[:count], subject.y[:count])
 
     def _sample(self, gradient: Array, path: Path) -> Array:
-        """The sampled parameters of one layer; the sample depends on the seed and its name alone."""
+        """The sampled parameters of one layer; the sample depends on seed and name alone."""
         gradient = gradient.reshape(gradient.shape[0], -1)
         size = gradient.shape[1]
         if self.parameters is None or self.parameters >= size:
