@@ -76,6 +76,8 @@ def draw(
 ) -> NDArray[Any]:
     """One tensor: a kernel [..., C_in, C_out] or a bias, as `jaxnas.networks.initialisers` has it.
 
+    Float32 and float64 draw the same numbers, to round-off.
+
     Args:
         random: where the numbers come from.
         scheme: "pytorch", "he" or "xavier".
@@ -87,10 +89,10 @@ def draw(
     if name == "bias" and scheme != "pytorch":
         return np.zeros(shape, dtype)
     if scheme == "he":
-        return random.standard_normal(shape, dtype) * dtype.type(math.sqrt(2 / fan_in))
+        return (random.standard_normal(shape) * math.sqrt(2 / fan_in)).astype(dtype)
     if scheme == "xavier":
         fan_out = math.prod(shape[:-2]) * shape[-1]
         bound = math.sqrt(6 / (fan_in + fan_out))
     else:
         bound = 1 / math.sqrt(fan_in)
-    return (random.random(shape, dtype) * 2 - 1) * dtype.type(bound)
+    return ((random.random(shape) * 2 - 1) * bound).astype(dtype)
