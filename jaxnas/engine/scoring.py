@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from jaxnas.data import Images
 from jaxnas.engine.programs import Job, Programs, group_proxies
 from jaxnas.engine.schedule import run_on_workers
 from jaxnas.engine.settings import Settings
+from jaxnas.precision import with_float64
 from jaxnas.proxies.catalogue import CATALOGUE, NOISE_LEVELS, unknown_name
 from jaxnas.results import JSON, Folder, Record, Request
 from jaxnas.spaces import nb201
@@ -140,28 +141,17 @@ def score(
     check_images(images, settings, request.seeds)
     devices = list(jax.local_devices() if devices is None else devices)
 
-    def table(scores: pa.Table, requests: Sequence[Request]) -> pa.Table:
-        return results.assemble(
-            scores,
-            requests,
-            COLUMNS,
-            merged=settings.merge,
-            num_classes=images.num_classes,
-            image_size=images.x_train.shape[1],
-            stem_channels=settings.stem_channels,
-            cells_per_stage=settings.cells_per_stage,
-            noise_range=noise_range,
-        )
+    identity = settings.identity(images)
 
     def run(known: dict[Job, set[str]]) -> Iterator[Record]:
         return _run(request, known, settings, images, devices, progress)
 
     if out is None:
-        return table(results.to_table(run({})), [request])
-    with Folder.open(out, settings.identity(images), session(devices)) as folder:
+        return _table(results.to_table(run({})), [request], identity, noise_range)
+    with Folder.open(out, identity, session(devices)) as folder:
         folder.request(request.cells, request.seeds, request.columns)
         _keep(folder, run(folder.known()))
-        finished = table(folder.scores(), folder.requests)
+        finished = _table(folder.scores(), folder.requests, identity, noise_range)
         results.write_table(finished, Path(out) / SCORES_FILE, settings=folder.settings)
     return finished
 
@@ -175,18 +165,27 @@ def read_table(
         ResultsError: there is no such folder.
     """
     with Folder.load(path) as folder:
-        settings: Any = folder.settings
-        return results.assemble(
-            folder.scores(),
-            folder.requests,
-            COLUMNS,
-            merged=settings["merge"],
-            num_classes=settings["num_classes"],
-            image_size=settings["image_size"],
-            stem_channels=settings["stem_channels"],
-            cells_per_stage=settings["cells_per_stage"],
-            noise_range=noise_range,
-        )
+        return _table(folder.scores(), folder.requests, folder.settings, noise_range)
+
+
+def _table(
+    scores: pa.Table,
+    requests: Sequence[Request],
+    identity: Mapping[str, Any],
+    noise_range: tuple[float, float] | None,
+) -> pa.Table:
+    """The table of scores made with the settings that `Settings.identity` tells."""
+    return results.assemble(
+        scores,
+        requests,
+        COLUMNS,
+        merged=identity["merge"],
+        num_classes=identity["num_classes"],
+        image_size=identity["image_size"],
+        stem_channels=identity["stem_channels"],
+        cells_per_stage=identity["cells_per_stage"],
+        noise_range=noise_range,
+    )
 
 
 def check_images(images: Images, settings: Settings, seeds: Sequence[int]) -> None:
@@ -237,7 +236,7 @@ def _run(
         ordered = [name for name in COLUMNS if name in names]
         groups = group_proxies(ordered, settings)
         workers = [
-            _in_float64_scope(Programs(groups, settings, images, device).score)
+            with_float64(Programs(groups, settings, images, device).score)
             for device in devices[: len(jobs)]
         ]
         for record in run_on_workers(workers, jobs):
@@ -254,14 +253,6 @@ def networks(cells: Sequence[int], merge: bool) -> list[int]:
     if merge:
         indices = nb201.representatives()[indices]
     return [int(cell) for cell in dict.fromkeys(indices.tolist())]
-
-
-def _in_float64_scope(score: Callable[[Job], Record]) -> Callable[[Job], Record]:
-    def scoped(job: Job) -> Record:
-        with jax.enable_x64(True):
-            return score(job)
-
-    return scoped
 
 
 def _keep(folder: Folder, records: Iterator[Record]) -> None:

@@ -15,6 +15,7 @@ from jaxnas.proxies.quantities import (
     ExampleGradients,
     GradientSums,
     SquaredMeanGradient,
+    Subject,
     mean_gram,
 )
 from jaxnas.types import Apply, Array, Params
@@ -77,7 +78,6 @@ def gradient_trace(*, together: bool = False) -> Proxy:
     return Proxy("gradient_trace", ExampleGradients(together), _trace)
 
 
-@with_float64
 def layerwise(
     apply: Apply, params: Params, x: Array, y: Array, *, together: bool = False
 ) -> dict[str, Params]:
@@ -87,7 +87,14 @@ def layerwise(
         For "gradient_kernel", "gradient_value", "gradient_correlation" and "gradient_trace" a tree
         like the parameters, of float64 scalars; NaN where the gradient is zero.
     """
-    layers = ExampleGradients(together).by_layer(make_subject(apply, params, x, y, ()))
+    # Made outside the float64 scope: the network keeps the types it has there.
+    subject = make_subject(apply, params, x, y, ())
+    return _layerwise(subject, together)
+
+
+@with_float64
+def _layerwise(subject: Subject, together: bool) -> dict[str, Params]:
+    layers = ExampleGradients(together).by_layer(subject)
     scores = {
         "gradient_kernel": mean_gram,
         "gradient_value": _value,

@@ -99,7 +99,6 @@ class Tensors(NamedTuple):
     Attributes:
         rows: for each tensor its gradient [outputs, other axes].
         live: for each tensor whether the network uses it [N].
-        classes: the width of the network's output.
     """
 
     rows: tuple[Array, ...]
