@@ -31,8 +31,8 @@ class EdgeParams(NamedTuple):
 class EdgeSaved(NamedTuple):
     """What an edge's backward pass needs beside its input."""
 
-    normalised: Array
-    inverse: Array
+    conv: Array  # [B, H, W, C], before batch normalisation
+    moments: layers.Moments
 
 
 def _add(total: Array | None, term: Array) -> Array:
@@ -50,18 +50,18 @@ def _edge(
 
     def without_saving(add: Callable[[Array, Array | None], Array]) -> Forward:
         def branch(x: Array, params: EdgeParams, total: Array | None) -> tuple[Array, EdgeSaved]:
-            inverse = jax.eval_shape(partial(layers.normalise, mode=mode), x)[1]
-            saved = EdgeSaved(jnp.zeros_like(x), jnp.zeros(inverse.shape, inverse.dtype))
-            return add(x, total), saved
+            like = jax.eval_shape(partial(layers.moments, mode=mode), x)
+            nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)
+            return add(x, total), EdgeSaved(jnp.zeros_like(x), nothing)
 
         return branch
 
     def relu_conv_bn(kernel: str) -> Forward:
         def branch(x: Array, params: EdgeParams, total: Array | None) -> tuple[Array, EdgeSaved]:
             y = layers.conv(jax.nn.relu(x), getattr(params, kernel))
-            normalised, inverse = layers.normalise(y, mode)
-            y = normalised * params.scale + params.shift
-            return _add(total, y), EdgeSaved(normalised, inverse)
+            by = layers.moments(y, mode)
+            normalised = layers.standardise(y, by, params.scale, params.shift)
+            return _add(total, normalised), EdgeSaved(y, by)
 
         return branch
 
@@ -99,15 +99,16 @@ def _edge_gradient(
         def branch(
             dy: Array, x: Array, params: EdgeParams, saved: EdgeSaved, total: Array | None
         ) -> tuple[Array, EdgeParams]:
-            normalised, inverse = saved
-            dconv = layers.normalise_gradient(dy * params.scale, normalised, inverse, mode)
+            dconv, scale, shift = layers.batch_norm_gradient(
+                dy, saved.conv, saved.moments, params.scale, mode
+            )
             w = getattr(params, kernel)
             dx = layers.conv_input_gradient(dconv, w, x.shape)
             dx = jnp.where(x > 0, dx, jnp.zeros((), x.dtype))
             gradient = jax.tree.map(jnp.zeros_like, params)._replace(
                 **{kernel: layers.conv_kernel_gradient(jax.nn.relu(x), dconv, w.shape)},
-                scale=jnp.sum(dy * normalised, (0, 1, 2)),
-                shift=jnp.sum(dy, (0, 1, 2)),
+                scale=scale,
+                shift=shift,
             )
             return _add(total, dx), gradient
 

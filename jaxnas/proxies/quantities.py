@@ -295,11 +295,11 @@ class ExampleGradients:
         return gradient[:, jax.random.choice(key, size, (self.parameters,), replace=False)]
 
     def _sums(self, gradient: Array, live: Array) -> GradientSums:
-        gradient = gradient.reshape(gradient.shape[0], -1)
-        examples, size = gradient.shape
+        examples = gradient.shape[0]
 
         def sums(gradient: Array) -> tuple[Array, Array]:
-            gradient = to_float64(gradient)
+            # Here, where unused parameters do not come, since it may copy.
+            gradient = to_float64(gradient.reshape(examples, -1))
             if self.centred:
                 gradient = gradient - gradient.mean(axis=1, keepdims=True)
             return gradient @ gradient.T, jnp.sum(jnp.abs(gradient))
@@ -308,4 +308,4 @@ class ExampleGradients:
             return jnp.zeros((examples, examples), jnp.float64), jnp.zeros((), jnp.float64)
 
         gram, absolute = lax.cond(live, sums, nothing, gradient)
-        return GradientSums(gram, absolute, jnp.where(live, size, 0))
+        return GradientSums(gram, absolute, jnp.where(live, gradient.size // examples, 0))
