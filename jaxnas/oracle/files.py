@@ -45,21 +45,20 @@ def read_columns(path: Path) -> Columns:
 
 def _read_npz(path: Path) -> Columns:
     with np.load(path, allow_pickle=False) as archive:
-        return {
-            name: archive[name] if is_wanted(name) else np.empty(0) for name in archive.files
-        }
+        return {name: archive[name] if is_wanted(name) else np.empty(0) for name in archive.files}
 
 
 def _read_csv(path: Path) -> Columns:
     options = pa_csv.ConvertOptions(strings_can_be_null=True)
-    return _arrays(pa_csv.read_csv(path, convert_options=options))
+    return arrays(pa_csv.read_csv(path, convert_options=options))
 
 
 def _read_parquet(path: Path) -> Columns:
-    return _arrays(pq.ParquetFile(path).read())
+    return arrays(pq.ParquetFile(path, page_checksum_verification=True).read())
 
 
-def _arrays(table: pa.Table) -> Columns:
+def arrays(table: pa.Table) -> Columns:
+    """The columns of an Arrow table as `read_columns` gives them."""
     names = table.column_names
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

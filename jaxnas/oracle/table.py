@@ -106,9 +106,13 @@ class Oracle:
             float64 [N] in percent, finite.
 
         Raises:
-            OracleError: the table lacks the value of one of them, or of all.
+            OracleError: the table lacks the value of one of them, or of all; or there is no such
+                cell.
         """
         asked = np.asarray(cells, np.int64)
+        outside = asked[(asked < 0) | (asked >= nb201.NUM_CELLS)]
+        if outside.size:
+            raise OracleError(f"expected cells 0 to {nb201.NUM_CELLS - 1}, got {outside.flat[0]}")
         values = self.accuracy(dataset, split, epochs, seed)[asked]
         lacking = asked[np.isnan(values)]
         if lacking.size:
