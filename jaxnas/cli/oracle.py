@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from jaxnas.oracle import Oracle
@@ -24,6 +21,7 @@ def oracle(path: Path) -> None:
     table. An archive is read once, in minutes, into a table in the user's cache; stopped, the
     same command goes on from there.
     """
+    from jaxnas.cli.archive_progress import ArchiveProgress
     from jaxnas.cli.printing import print_table
     from jaxnas.oracle import read
     from jaxnas.oracle.archive import cached_table
@@ -72,48 +70,3 @@ def _time_rows(table: Oracle) -> Iterator[list[str]]:
     for (dataset, epochs), seconds in sorted(table.times.items()):
         figures = (np.nanmean(seconds), np.nanmin(seconds), np.nanmax(seconds))
         yield [dataset, str(epochs), f"{known(seconds):,}", *(f"{x:,.1f}" for x in figures)]
-
-
-class ArchiveProgress:
-    """Shows how much of an archive is read: a bar in a terminal, one line elsewhere."""
-
-    def __init__(self, console: Console | None = None) -> None:
-        """`console` is stderr by default."""
-        self._console = console or Console(stderr=True)
-        self._bar: Progress | None = None
-
-    def __call__(self, done: int, total: int, /) -> None:
-        if self._bar is None:
-            self._bar = self._start(total)
-        self._bar.update(self._bar.task_ids[0], completed=done)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar and self._console.is_terminal:
-            self._bar.stop()
-
-    def _start(self, total: int) -> Progress:
-        title = "reading the archive, once"
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=self._console,
-            refresh_per_second=4,
-            speed_estimate_period=60,
-        )
-        bar.add_task(title, total=total)
-        if self._console.is_terminal:
-            bar.start()
-        else:
-            self._console.print(f"{title}: {total:,} cells", highlight=False, soft_wrap=True)
-        return bar
