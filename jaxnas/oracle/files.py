@@ -18,7 +18,7 @@ from jaxnas.oracle.table import OracleError
 
 Columns = dict[str, NDArray[Any]]
 
-_UNREADABLE = (pa.ArrowException, ValueError, EOFError, KeyError, zipfile.BadZipFile)
+_UNREADABLE = (pa.ArrowException, ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile)
 
 
 def read_columns(path: Path) -> Columns:
@@ -37,6 +37,8 @@ def read_columns(path: Path) -> Columns:
     try:
         return READERS[path.suffix.lower()](path)
     except _UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the operating system's; pyarrow's of a wrong checksum has no number
         reason = " ".join(str(error).split()) or type(error).__name__
         raise OracleError(
             f"{path} cannot be read as {path.suffix.lower()[1:]} ({reason}); get the file again"
