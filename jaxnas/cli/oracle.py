@@ -20,6 +20,12 @@ def oracle(path: Path) -> None:
     PATH is the unpacked folder of the NATS-Bench topology archive, or a .csv, .parquet or .npz
     table. An archive is read once, in minutes, into a table in the user's cache; stopped, the
     same command goes on from there.
+
+    A table has one row a cell. Its columns: cell, the official index, or arch, the architecture
+    string; {dataset}_{valid|test}_{12|200}, the accuracy in percent after so many epochs, with
+    _seedN that of one seed; {dataset}_seconds_{12|200}, the time to train and validate. A missing
+    value is left empty; other columns are ignored. For cifar10, valid is the benchmark's
+    cifar10-valid.
     """
     from jaxnas.cli.archive_progress import ArchiveProgress
     from jaxnas.cli.printing import print_table

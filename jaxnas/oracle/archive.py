@@ -1,7 +1,7 @@
 """The official NATS-Bench topology archive, read cell by cell, once.
 
 The archive is the folder `NATS-tss-v1_0-3ffb9-simple`: one bz2 pickle a cell, 000000.pickle.pbz2
-to 015624.pickle.pbz2, and meta.pickle.pbz2. What an oracle needs of it, some MB, is kept in the
+to 015624.pickle.pbz2, and meta.pickle.pbz2. What an oracle needs of it, about 5 MB, is kept in the
 user's cache as a Parquet table of the columns that `columns` describes. While it is built, parts
 of it are kept, so that a killed run goes on where it was.
 """
@@ -38,7 +38,7 @@ _META = "meta.pickle.pbz2"
 _CELL = re.compile(r"(\d{1,6})\.pickle\.pbz2")
 _LAYOUT = 1  # raised when the cached table changes its meaning
 _CELLS_PER_PART = 256
-# A cell takes half a megabyte, or 64 where trained weights are in it; a bomb is stopped here.
+# An official cell unpacks to a third of a megabyte; what goes on and on is stopped here.
 _MOST_BYTES = 256 * 2**20
 
 
