@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import collections
 import dataclasses
 import hashlib
 import http.server
@@ -408,6 +409,25 @@ def test_numeric_arrays_are_read_in_every_older_protocol(protocol: int, dtype: s
         assert loaded.dtype == typed.dtype
 
 
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
+def test_numpy_scalars_sets_and_ordered_dicts_are_read(protocol: int) -> None:
+    content: dict[str, Any] = {
+        "float64": np.float64(0.1),
+        "float32": np.float32(0.1),
+        "big-endian": np.dtype(">i4").type(7),
+        "bool": np.bool_(True),
+        "ordered": collections.OrderedDict([((1, "x"), [np.float64(2)]), ((0, "y"), None)]),
+    }
+    if protocol >= 3:  # Python 2 named set otherwise
+        content["set"] = {1, 2}
+    written = pickle.dumps(content, protocol=protocol)
+    former = written.replace(b"numpy._core", b"numpy.core") if protocol < 4 else written
+    for loaded in (read(written), read(former)):
+        assert loaded == content
+        assert list(loaded["ordered"]) == [(1, "x"), (0, "y")]
+        assert type(loaded["float64"]) is float and type(loaded["bool"]) is bool
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("function", [os.system, eval, exec, getattr, subprocess.call, np.load])
 def test_malicious_pickles_are_refused_and_not_run(
@@ -429,6 +449,8 @@ def test_known_names_cannot_be_turned_to_other_ends() -> None:
         read(called)
     with pytest.raises(DataError, match="not of numbers"):
         read(pickle.dumps({"data": np.array([{}], object)}, protocol=2))
+    with pytest.raises(DataError, match="scalar not of numbers"):
+        read(b"\x80\x02}U\x04datacnumpy.core.multiarray\nscalar\nK\x01K\x02\x86Rs.")
     with pytest.raises(DataError, match="not in latin1"):
         read(b"\x80\x02}U\x04datac_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86Rs.")
 
