@@ -11,6 +11,7 @@ import click
 from jaxnas.cli import errors, process
 from jaxnas.cli.joining import merge
 from jaxnas.cli.scoring import score
+from jaxnas.cli.searching import search
 from jaxnas.cli.showing import proxies, top
 from jaxnas.version import __version__
 
@@ -24,7 +25,7 @@ def jaxnas() -> None:
     """
 
 
-for command in (score, top, merge, proxies):
+for command in (score, top, merge, proxies, search):
     jaxnas.add_command(command)
 
 

@@ -45,9 +45,7 @@ def read_columns(path: Path) -> Columns:
 
 def _read_npz(path: Path) -> Columns:
     with np.load(path, allow_pickle=False) as archive:
-        return {
-            name: archive[name] if is_wanted(name) else np.empty(0) for name in archive.files
-        }
+        return {name: archive[name] if is_wanted(name) else np.empty(0) for name in archive.files}
 
 
 def _read_csv(path: Path) -> Columns:

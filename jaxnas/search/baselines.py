@@ -27,9 +27,7 @@ def draw(rng: np.random.Generator, population: NDArray[np.int64], count: int) ->
     return rng.choice(population, count, replace=False).tolist()
 
 
-def picking(
-    population: NDArray[np.int64], score: Score, s: int, k: int, query: Query
-) -> Run:
+def picking(population: NDArray[np.int64], score: Score, s: int, k: int, query: Query) -> Run:
     """A run that trains the k best by score of s cells drawn."""
     return searching(lambda rng: gt_nas(draw(rng, population, s), score, k), query)
 
@@ -51,13 +49,13 @@ def baselines(
     params = nb201.num_params(nb201.cell_ops()).tolist().__getitem__
 
     def one(rng: np.random.Generator) -> Found:
-        return Found(*draw(rng, population, 1))
+        return Found(draw(rng, population, 1)[0])
 
     def best_of(k: int) -> Run:
         return searching(lambda rng: each(draw(rng, population, k)), query)
 
     def largest_of(count: int) -> Run:
-        return lambda rng: Found(*candidates(draw(rng, population, count), params, 1))
+        return lambda rng: Found(candidates(draw(rng, population, count), params, 1)[0])
 
     yield "one random cell", one
     for k in ks:

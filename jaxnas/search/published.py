@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from jaxnas.search.experiment import Summary
 
-_NB201 = "Dong & Yang, ICLR 2020, as in Mellor et al., ICML 2021, Table 2; searched on cifar10"
-_NASWOT = "Mellor et al., ICML 2021, Table 2"
-_KNAS = "Xu et al., ICML 2021, as listed by Papers with Code"
+# Their released code searches on CIFAR-10 whatever data set is reported.
+_NB201 = "NAS-Bench-201, ICLR 2020, as in NASWOT, Table 2; searched on cifar10"
+_NASWOT = "NASWOT, ICML 2021, Table 2"
+_KNAS = "KNAS, ICML 2021, by Papers with Code"
 
 _DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 

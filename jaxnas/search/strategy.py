@@ -107,8 +107,9 @@ def search(strategy: Strategy, query: Query, budget: float = math.inf) -> Trace:
 
 def each(cells: Iterable[int]) -> Strategy:
     """Asks for the given cells, whatever their rewards."""
-    for cell in cells:
-        yield cell  # `yield from` would send the rewards on to an iterable that takes none
+    # Not `yield from`, which would send the rewards on to an iterable that takes none.
+    for cell in cells:  # noqa: UP028
+        yield cell
 
 
 def tabular(rewards: NDArray[np.float64], seconds: NDArray[np.float64]) -> Query:
