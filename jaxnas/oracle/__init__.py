@@ -4,7 +4,7 @@
 both give an `Oracle`.
 """
 
-from jaxnas.oracle.reading import read
+from jaxnas.oracle.reading import from_api, read
 from jaxnas.oracle.table import DATASETS, EPOCHS, SPLITS, Oracle, OracleError
 
-__all__ = ["DATASETS", "EPOCHS", "SPLITS", "Oracle", "OracleError", "read"]
+__all__ = ["DATASETS", "EPOCHS", "SPLITS", "Oracle", "OracleError", "from_api", "read"]

@@ -18,7 +18,7 @@ from jaxnas.oracle.table import OracleError
 
 Columns = dict[str, NDArray[Any]]
 
-_UNREADABLE = (pa.ArrowException, ValueError, EOFError, KeyError, zipfile.BadZipFile)
+_UNREADABLE = (pa.ArrowException, ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile)
 
 
 def read_columns(path: Path) -> Columns:
@@ -37,6 +37,8 @@ def read_columns(path: Path) -> Columns:
     try:
         return READERS[path.suffix.lower()](path)
     except _UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the operating system's; pyarrow's of a wrong checksum has no number
         reason = " ".join(str(error).split()) or type(error).__name__
         raise OracleError(
             f"{path} cannot be read as {path.suffix.lower()[1:]} ({reason}); get the file again"
@@ -50,14 +52,15 @@ def _read_npz(path: Path) -> Columns:
 
 def _read_csv(path: Path) -> Columns:
     options = pa_csv.ConvertOptions(strings_can_be_null=True)
-    return _arrays(pa_csv.read_csv(path, convert_options=options))
+    return arrays(pa_csv.read_csv(path, convert_options=options))
 
 
 def _read_parquet(path: Path) -> Columns:
-    return _arrays(pq.ParquetFile(path).read())
+    return arrays(pq.ParquetFile(path, page_checksum_verification=True).read())
 
 
-def _arrays(table: pa.Table) -> Columns:
+def arrays(table: pa.Table) -> Columns:
+    """The columns of an Arrow table as `read_columns` gives them."""
     names = table.column_names
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
