@@ -57,7 +57,11 @@ def _common_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of `_Common`."""
     options = (
         click.option(
-            "--oracle", required=True, type=_PATH, metavar="TABLE", help="Accuracies and times."
+            "--oracle",
+            required=True,
+            type=_PATH,
+            metavar="PATH",
+            help="A table of accuracies and times, or the benchmark's archive.",
         ),
         click.option(
             "--dataset",
@@ -205,70 +209,109 @@ def _report(
     import numpy as np
 
     from jaxnas import oracle
+    from jaxnas.cli.archive_progress import ArchiveProgress
+    from jaxnas.search import baselines
 
     if common.out is not None and not common.out.absolute().parent.is_dir():
         raise ValueError(f"{common.out}: expected a path in a folder that exists")
-    table = oracle.read(common.oracle)
+    with ArchiveProgress() as progress:
+        table = oracle.read(common.oracle, progress)
     population = np.array(cells, np.int64)
+    benchmarks = [
+        _Benchmark.of(table, dataset, common.search_on or dataset, population)
+        for dataset in dict.fromkeys(common.dataset)
+    ]
     summaries: dict[str, list[Summary]] = {}
-    for dataset in dict.fromkeys(common.dataset):
-        search_on = common.search_on or dataset
-        summaries[dataset] = _summaries(
-            table, dataset, search_on, population, methods, s, ks, common
-        )
+    for benchmark in benchmarks:
+        query = benchmark.query
+        runs = methods(population, query) | dict(baselines(population, query, s, ks))
+        rows = _summaries(benchmark, runs, population, common)
         click.echo(
-            f"{dataset}: searched on {search_on}, {words}{common.runs} runs, seed {common.seed}; "
-            f"accuracies in percent, mean ± deviation over runs"
+            f"{benchmark.dataset}: searched on {benchmark.search_on}, {words}{common.runs} runs, "
+            f"seed {common.seed}; accuracies in percent, mean ± deviation over runs"
         )
-        _print(summaries[dataset])
+        _print(rows)
         click.echo()
+        summaries[benchmark.dataset] = rows
     if common.out is not None:
         _write(summaries, common.out)
         click.echo(f"table    {common.out}")
 
 
+@dataclass(frozen=True)
+class _Benchmark:
+    """What a table says of a data set.
+
+    Attributes:
+        dataset: the one reported.
+        search_on: the one that answers the queries.
+        query: validation accuracy and time of a short training.
+        valid: accuracies to report, percent [15625].
+        test: the same.
+    """
+
+    dataset: str
+    search_on: str
+    query: Query
+    valid: NDArray[np.float64]
+    test: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, table: Oracle, dataset: str, search_on: str, population: NDArray[np.int64]
+    ) -> _Benchmark:
+        """Raises ValueError where the table lacks something of a cell of the population."""
+        import numpy as np
+
+        from jaxnas.search import tabular
+
+        for task in (
+            (search_on, "valid", _REWARD_EPOCHS),
+            (dataset, "valid", _REPORT_EPOCHS),
+            (dataset, "test", _REPORT_EPOCHS),
+        ):
+            table.require(population, *task)
+        seconds = table.seconds(search_on, _REWARD_EPOCHS)
+        lacking = population[np.isnan(seconds[population])]
+        if lacking.size:
+            raise ValueError(
+                f"{table.source} lacks the {search_on} {_REWARD_EPOCHS}-epoch training time of "
+                f"{lacking.size:,} of the {len(population):,} cells asked for, "
+                f"e.g. cell {lacking[0]}"
+            )
+        rewards = table.accuracy(search_on, "valid", _REWARD_EPOCHS)
+        valid, test = (
+            table.accuracy(dataset, split, _REPORT_EPOCHS) for split in ("valid", "test")
+        )
+        return cls(dataset, search_on, tabular(rewards, seconds), valid, test)
+
+
 def _summaries(
-    table: Oracle,
-    dataset: str,
-    search_on: str,
+    benchmark: _Benchmark,
+    runs: Mapping[str, Run],
     population: NDArray[np.int64],
-    methods: Callable[[NDArray[np.int64], Query], dict[str, Run]],
-    s: int,
-    ks: Sequence[int],
     common: _Common,
 ) -> list[Summary]:
-    """Own methods, baselines, the optimum and what others have published."""
+    """What was run here, the optimum, and what others have published."""
     from rich.console import Console
     from rich.progress import track
 
-    from jaxnas.search import baselines, optimum, published, repeat, summarise, tabular
+    from jaxnas.search import optimum, published, repeat, summarise
 
-    for name, split, epochs in (
-        (search_on, "valid", _REWARD_EPOCHS),
-        (dataset, "valid", _REPORT_EPOCHS),
-        (dataset, "test", _REPORT_EPOCHS),
-    ):
-        table.require(population, name, split, epochs)
-    query = tabular(
-        table.accuracy(search_on, "valid", _REWARD_EPOCHS),
-        table.seconds(search_on, _REWARD_EPOCHS),
-    )
-    valid = table.accuracy(dataset, "valid", _REPORT_EPOCHS)
-    test = table.accuracy(dataset, "test", _REPORT_EPOCHS)
-    runs = methods(population, query) | dict(baselines(population, query, s, ks))
     console = Console(stderr=True)
     rows = []
     for name, run in runs.items():
         results = track(
             repeat(run, common.runs, common.seed),
-            description=f"{dataset}, {name}",
+            description=f"{benchmark.dataset}, {name}",
             total=common.runs,
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        rows.append(summarise(name, list(results), valid, test))
-    return [*rows, optimum(valid, test, population), *published(dataset)]
+        rows.append(summarise(name, list(results), benchmark.valid, benchmark.test))
+    best = optimum(benchmark.valid, benchmark.test, population)
+    return [*rows, best, *published(benchmark.dataset)]
 
 
 def _read_scores(by: str, folder: Path | None) -> dict[int, float]:

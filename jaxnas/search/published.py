@@ -114,7 +114,12 @@ def published(dataset: str) -> list[Summary]:
 
     Returns:
         One summary a method; the number of trainings is not published.
+
+    Raises:
+        ValueError: there is no such data set.
     """
+    if dataset not in _DATASETS:
+        raise ValueError(f"data set: expected one of {', '.join(_DATASETS)}, got {dataset!r}")
     column = _DATASETS.index(dataset)
     rows = []
     for entry in _ENTRIES:
