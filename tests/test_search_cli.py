@@ -11,8 +11,11 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
+from jaxnas import oracle
 from jaxnas import search as s
+from jaxnas.cli import searching
 from jaxnas.cli.entry import run
+from jaxnas.search.published import _DATASETS
 from jaxnas.spaces import nb201
 
 Call = Callable[..., tuple[int, str, str]]
@@ -77,6 +80,11 @@ def write_scores(folder: Path, cells: np.ndarray, **scores: np.ndarray) -> Path:
     arrays = {name: pa.array(values, from_pandas=False) for name, values in scores.items()}
     pq.write_table(pa.table(names | arrays), folder / "scores.parquet")
     return folder
+
+
+def test_data_sets_are_the_oracles() -> None:
+    """Written out in the command line and beside the figures, so that --help imports no oracle."""
+    assert searching.DATASETS == _DATASETS == oracle.DATASETS
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,7 +1,7 @@
 """BOHB: Hyperband whose new cells come from a kernel density model.
 
-Own code: hpbandster, the authors', has had no release since 2018 and runs a name server and
-ConfigSpace for what is here a page.
+Own code: hpbandster, the authors', is no longer maintained and needs a name server and ConfigSpace
+for what is here a page.
 
 References:
   Falkner et al., "BOHB: Robust and efficient hyperparameter optimization at scale", ICML 2018,
