@@ -100,7 +100,7 @@ _budget = click.option(
     help="Cells trained; may be given several times.",
 )
 def gt_nas(by: str, scores: Path | None, s: int, ks: tuple[int, ...], **common: Any) -> None:
-    """Scores s untrained cells, trains the best k, keeps the best of those."""
+    """Scores s cells, trains the best k, keeps the best."""
     from jaxnas.search import picking
 
     score_of = _read_scores(by, scores)
@@ -139,7 +139,7 @@ def rea(budget: float, **common: Any) -> None:
 @_common_options
 @_budget
 def reinforce(budget: float, **common: Any) -> None:
-    """A policy over the ops of each edge, by policy gradient and Adam at 0.01."""
+    """A policy over ops, by its gradient; Adam at 0.01."""
     from jaxnas.search import reinforce as strategy
 
     _report_strategy("REINFORCE", strategy, budget, common)
@@ -149,7 +149,7 @@ def reinforce(budget: float, **common: Any) -> None:
 @_common_options
 @_budget
 def bohb(budget: float, **common: Any) -> None:
-    """Hyperband with cells from a kernel density model, as published with NAS-Bench-201."""
+    """Hyperband and kernel densities, as in NAS-Bench-201."""
     from jaxnas.search import bohb as strategy
 
     _report_strategy("BOHB", strategy, budget, common)
