@@ -1,4 +1,4 @@
-"""The command line: `jaxnas score`, `top`, `merge`, `proxies`."""
+"""The command line: `jaxnas score`, `top`, `merge`, `proxies`, `search`."""
 
 from jaxnas.cli.entry import main
 

@@ -12,6 +12,7 @@ from jaxnas.cli import errors, process
 from jaxnas.cli.joining import merge
 from jaxnas.cli.oracle import oracle
 from jaxnas.cli.scoring import score
+from jaxnas.cli.searching import search
 from jaxnas.cli.showing import proxies, top
 from jaxnas.version import __version__
 
@@ -25,7 +26,7 @@ def jaxnas() -> None:
     """
 
 
-for command in (score, top, merge, proxies, oracle):
+for command in (score, top, merge, proxies, oracle, search):
     jaxnas.add_command(command)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 
 # A run ends with the cells that are best by the first of these that it has.
 PREFERRED = ("pjs", "js", "gradient_kernel")
@@ -60,6 +61,25 @@ def with_seed(table: pa.Table, seed: int) -> pa.Table:
     return chosen
 
 
+def mean_scores(
+    table: pa.Table, by: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Each scored cell's mean over its seeds.
+
+    Returns:
+        Of the cells that have the score, undefined or not: index rising, first row in the table
+        without its nulls, number of seeds, mean (NaN where one is), each [N].
+    """
+    table = table.filter(table[by].is_valid())
+    cells, first, group = np.unique(
+        table["cell"].to_numpy(), return_index=True, return_inverse=True
+    )
+    values = table[by].to_numpy().astype(np.float64)
+    seeds = np.bincount(group, minlength=len(cells))
+    means = np.bincount(group, weights=values, minlength=len(cells)) / np.maximum(seeds, 1)
+    return cells.astype(np.int64), first, seeds, means
+
+
 def best(table: pa.Table, by: str, k: int) -> list[Ranked]:
     """The k cells of different functions with the highest scores, the highest first.
 
@@ -68,11 +88,7 @@ def best(table: pa.Table, by: str, k: int) -> list[Ranked]:
     the cell that comes first stands for it.
     """
     table = table.filter(table[by].is_valid())
-    cell = table["cell"].to_numpy()
-    cells, first, group = np.unique(cell, return_index=True, return_inverse=True)
-    values = table[by].to_numpy().astype(np.float64)
-    seeds = np.bincount(group, minlength=len(cells))
-    means = np.bincount(group, weights=values, minlength=len(cells)) / np.maximum(seeds, 1)
+    cells, first, seeds, means = mean_scores(table, by)
     functions = table["function"].to_numpy()[first]
     order = np.lexsort((cells, -means))
     order = order[np.isfinite(means[order])]

@@ -1,0 +1,224 @@
+"""`jaxnas search`, as a user calls it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pytest
+
+from jaxnas import oracle
+from jaxnas import search as s
+from jaxnas.cli import searching
+from jaxnas.cli.entry import run
+from jaxnas.search.published import _DATASETS
+from jaxnas.spaces import nb201
+
+Call = Callable[..., tuple[int, str, str]]
+METHODS = ["gt-nas", "random", "rea", "reinforce", "bohb"]
+OPS = nb201.cell_ops()
+
+
+@pytest.fixture
+def call(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Call:
+    """Runs `jaxnas search` in this process, in an empty folder: exit status, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def called(*arguments: object) -> tuple[int, str, str]:
+        status = run(["search", *map(str, arguments)])
+        return status, *capsys.readouterr()
+
+    return called
+
+
+def columns(seed: int = 0) -> dict[str, np.ndarray]:
+    """Accuracies that rise with the parameters, of two data sets."""
+    random = np.random.default_rng(seed)
+    params = nb201.num_params(OPS)
+    base = 90 * params / params.max()
+    made: dict[str, np.ndarray] = {"cell": np.arange(nb201.NUM_CELLS)}
+    for dataset in ("cifar10", "cifar100"):
+        for split, epochs in (("valid", 12), ("valid", 200), ("test", 200)):
+            noise = random.uniform(0, 10, nb201.NUM_CELLS)
+            made[f"{dataset}_{split}_{epochs}"] = base + noise
+        made[f"{dataset}_seconds_12"] = random.uniform(50, 150, nb201.NUM_CELLS)
+    return made
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "table.npz"
+    np.savez(path, **columns())
+    return path
+
+
+def assert_refused(result: tuple[int, str, str], *words: str) -> None:
+    status, out, err = result
+    assert status == 2
+    assert out == ""
+    assert err.startswith("jaxnas: error: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_scores(folder: Path, cells: np.ndarray, **scores: np.ndarray) -> Path:
+    """A folder as a run leaves it, as far as a search reads it."""
+    folder.mkdir()
+    names = {"cell": pa.array(cells.astype(np.int32)), "seed": pa.array(np.zeros(len(cells), int))}
+    arrays = {name: pa.array(values, from_pandas=False) for name, values in scores.items()}
+    pq.write_table(pa.table(names | arrays), folder / "scores.parquet")
+    return folder
+
+
+def test_data_sets_are_the_oracles() -> None:
+    """Written out in the command line and beside the figures, so that --help imports no oracle."""
+    assert searching.DATASETS == _DATASETS == oracle.DATASETS
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_table_a_data_set(call: Call, table: Path, method: str) -> None:
+    arguments = [method, "--oracle", table, "--dataset", "cifar10", "--dataset", "cifar100"]
+    arguments += ["--runs", 4, "--seed", 3, "--out", "rows.csv"]
+    arguments += ["--by", "params", "-s", 50, "-k", 5] if method == "gt-nas" else []
+    status, out, err = call(*arguments)
+    assert (status, err) == (0, "")
+    assert out.count("4 runs, seed 3") == 2
+    for words in ("validation", "optimum", "one random cell", "NAS-Bench-201", "KNAS, top 40"):
+        assert out.count(words) >= 2
+    rows = rows_of(Path("rows.csv"))
+    assert {row["dataset"] for row in rows} == {"cifar10", "cifar100"}
+    optimum = next(row for row in rows if row["method"] == "optimum")
+    assert float(optimum["test"]) == columns()["cifar10_test_200"].max()
+    assert optimum["test_std"] == optimum["queries"] == ""
+    published = [row for row in rows if row["source"]]
+    assert len(published) == 2 * len(s.published("cifar10"))
+    own = rows[0]
+    assert not own["source"]
+    assert 0 < float(own["seconds"]) <= 12000
+    first = Path("rows.csv").read_bytes()
+    assert call(*arguments)[:2] == (status, out)
+    assert Path("rows.csv").read_bytes() == first
+
+
+def test_the_row_is_what_the_library_finds(call: Call, table: Path) -> None:
+    """Also that a data set is searched on one table and reported from another."""
+    call(
+        "rea", "--oracle", table, "--dataset", "cifar100", "--search-on", "cifar10",
+        "--budget", 2500, "--runs", 3, "--seed", 7, "--out", "rows.csv",
+    )  # fmt: skip
+    made = columns()
+    query = s.tabular(made["cifar10_valid_12"], made["cifar10_seconds_12"])
+    traces = [
+        s.search(s.regularized_evolution(np.random.default_rng((7, i))), query, 2500)
+        for i in range(3)
+    ]
+    test = made["cifar100_test_200"][[trace.best for trace in traces]]
+    row = rows_of(Path("rows.csv"))[0]
+    assert row["method"] == "REA"
+    assert float(row["test"]) == pytest.approx(test.mean(), rel=1e-12)
+    assert float(row["test_std"]) == pytest.approx(test.std(), rel=1e-12)
+    assert float(row["seconds"]) == pytest.approx(np.mean([t.seconds for t in traces]), rel=1e-12)
+    assert float(row["queries"]) == pytest.approx(np.mean([len(t.cells) for t in traces]))
+
+
+def test_gt_nas_by_the_scores_of_a_folder(call: Call, table: Path) -> None:
+    cells = np.arange(100, 400)
+    random = np.random.default_rng(0)
+    scores = random.random(len(cells))
+    scores[::3] = np.nan
+    masked = pa.array(scores, mask=np.arange(len(cells)) >= 200)
+    write_scores(Path("run"), cells, gradient_kernel=masked)
+    arguments = ["gt-nas", "--oracle", table, "--dataset", "cifar10", "--scores", "run"]
+    assert call(*arguments, "-s", 100, "-k", 8, "--runs", 3, "--out", "rows.csv")[0] == 0
+    made = columns()
+    score = dict(zip(cells[:200].tolist(), scores[:200].tolist(), strict=True))
+    query = s.tabular(made["cifar10_valid_12"], made["cifar10_seconds_12"])
+    found = []
+    for number in range(3):
+        sample = s.draw(np.random.default_rng((0, number)), cells[:200], 100)
+        found.append(s.search(s.gt_nas(sample, score.__getitem__, 8), query))
+        assert not np.isnan([score[cell] for cell in found[-1].cells]).any()
+    row = rows_of(Path("rows.csv"))[0]
+    assert row["method"] == "top 8 of 100 by gradient_kernel"
+    best = made["cifar10_test_200"][[trace.best for trace in found]]
+    assert float(row["test"]) == pytest.approx(best.mean(), rel=1e-12)
+    assert float(row["queries"]) == 8
+    # Baselines see the cells that are scored, and no others.
+    optimum = next(row for row in rows_of(Path("rows.csv")) if row["method"] == "optimum")
+    assert float(optimum["valid"]) == made["cifar10_valid_200"][100:300].max()
+    assert_refused(call(*arguments, "-s", 201), "201 cells", "1 to 200")
+    assert_refused(call(*arguments, "-s", 100, "-k", 99), "k = 99: expected 1 to ")
+    assert_refused(call(*arguments, "--by", "js"), "run/scores.parquet has no scores js")
+
+
+def test_scores_of_several_seeds_are_averaged(call: Call, table: Path) -> None:
+    """One seed alone would pick another cell; a NaN of one seed is a NaN."""
+    cells = np.repeat(np.arange(10, 60), 2)
+    scores = np.zeros(len(cells))
+    scores[[4, 5]] = 6, 6  # cell 12: the mean is 6
+    scores[[8, 9]] = 10, 0  # cell 14: 5
+    scores[[6, 7]] = 99, np.nan  # cell 13: none
+    write_scores(Path("run"), cells, js=scores)
+    arguments = ["gt-nas", "--oracle", table, "--dataset", "cifar10", "--scores", "run"]
+    call(*arguments, "--by", "js", "-s", 50, "-k", 1, "--runs", 2, "--out", "rows.csv")
+    row = rows_of(Path("rows.csv"))[0]
+    assert float(row["valid"]) == columns()["cifar10_valid_200"][12]
+    assert float(row["valid_std"]) == 0
+
+
+def test_a_search_with_too_little_time(call: Call, table: Path) -> None:
+    for method in METHODS[1:]:
+        result = call(
+            method, "--oracle", table, "--dataset", "cifar10", "--budget", 49, "--out", "x"
+        )
+        assert_refused(result, "a budget of 49 s is too small")
+        assert not Path("x").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--dataset", "svhn"], ["'svhn' is not one of", "cifar10"]),
+        ([], ["Missing option '--dataset'"]),
+        (["--dataset", "imagenet16-120"], ["table.npz has no imagenet16-120"]),
+        (["--dataset", "cifar10", "--runs", 0], ["--runs"]),
+        (["--dataset", "cifar10", "--budget", 0], ["--budget"]),
+        (["--dataset", "cifar10", "--seed", -1], ["--seed"]),
+        (["--dataset", "cifar10", "--out", "no/rows.csv"], ["no/rows.csv", "folder that exists"]),
+        (["--dataset", "cifar10", "--oracle", "no.npz"], ["no.npz does not exist"]),
+    ],
+)
+def test_bad_arguments(call: Call, table: Path, arguments: list[str], words: list[str]) -> None:
+    assert_refused(call("random", "--oracle", table, *arguments), *words)
+
+
+def test_gt_nas_without_scores(call: Call, table: Path) -> None:
+    arguments = ["gt-nas", "--oracle", table, "--dataset", "cifar10"]
+    assert_refused(call(*arguments), "--by gradient_kernel needs --scores DIR")
+    assert_refused(call(*arguments, "--scores", "absent"), "absent: expected a folder with")
+    write_scores(Path("run"), np.arange(50), js=np.full(50, np.nan))
+    assert_refused(
+        call(*arguments, "--scores", "run", "--by", "js", "-s", 50, "-k", 1),
+        "k = 1: expected 1 to 0",
+    )
+
+
+@pytest.mark.parametrize("column", ["cifar10_valid_12", "cifar10_test_200", "cifar10_seconds_12"])
+def test_a_table_with_missing_cells(call: Call, column: str) -> None:
+    made = columns()
+    made[column][[5, 9]] = np.nan
+    np.savez("gaps.npz", **made)
+    result = call("random", "--oracle", "gaps.npz", "--dataset", "cifar10", "--runs", 1)
+    assert_refused(result, "gaps.npz lacks the cifar10", "2 of the 15,625 cells", "cell 5")
