@@ -10,6 +10,7 @@ import click
 
 from jaxnas.cli import errors, process
 from jaxnas.cli.joining import merge
+from jaxnas.cli.oracle import oracle
 from jaxnas.cli.scoring import score
 from jaxnas.cli.showing import proxies, top
 from jaxnas.version import __version__
@@ -24,7 +25,7 @@ def jaxnas() -> None:
     """
 
 
-for command in (score, top, merge, proxies):
+for command in (score, top, merge, proxies, oracle):
     jaxnas.add_command(command)
 
 
@@ -54,7 +55,8 @@ def run(arguments: Sequence[str], start: process.Start | None = None) -> int:
             )
         return status if isinstance(status, int) else 0
     except errors.Stopped as stopped:
-        onward = "; the same command goes on from here" if "score" in arguments[:1] else ""
+        resumable = {"score", "oracle"}.intersection(arguments[:1])
+        onward = "; the same command goes on from here" if resumable else ""
         click.echo(f"stopped{onward}", err=True)
         return stopped.exit_status
     except (click.ClickException, ValueError, OSError, MemoryError) as error:

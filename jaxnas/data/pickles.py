@@ -1,13 +1,14 @@
-"""Reads the published image batches, which are pickles, without running what is in them.
+"""Reads published pickles without running what is in them.
 
-CIFAR and ImageNet16 come as Python 2 pickles of {data, labels, ...}. A pickle may name any
-function and call it on loading. Here five names are known, each stands for something harmless of
-this file, and any other name is refused before anything is called. Not even numpy's own loading
-is used: a forged array type can corrupt memory there.
+CIFAR and ImageNet16 come as Python 2 pickles of {data, labels, ...}, NATS-Bench as pickles of
+plain containers and numbers. A pickle may name any function and call it on loading. Here a few
+names are known, each stands for something harmless, and any other name is refused before anything
+is called. Not even numpy's own loading is used: a forged array type can corrupt memory there.
 """
 
 from __future__ import annotations
 
+import collections
 import pickle
 from collections.abc import Callable
 from typing import IO, Any, Literal
@@ -50,26 +51,44 @@ def read_batch(file: IO[bytes], *, name: str) -> dict[str, Any]:
         UnsafePickleError: the pickle names a global that is not on the list.
         DataError: it is no pickle, is cut short, or holds no dict.
     """
+    return {
+        key.decode("latin1") if isinstance(key, bytes) else key: (
+            value.value if isinstance(value, _Array) else value
+        )
+        for key, value in read_dict(file, name=name, what="a pickled batch of images").items()
+    }
+
+
+def read_dict(file: IO[bytes], *, name: str, what: str) -> dict[Any, Any]:
+    """Reads a pickled dict of plain Python values and numpy's numbers.
+
+    Args:
+        file: open for reading in binary, at the pickle's beginning.
+        name: what messages call the file.
+        what: what messages say that the file must be.
+
+    Returns:
+        The dict as it was written, but for numpy's arrays, which are kept aside in stand-ins, and
+        its numbers, which are Python's.
+
+    Raises:
+        UnsafePickleError: the pickle names a global that is not on the list.
+        DataError: it is no pickle, is cut short, or holds no dict.
+    """
     try:
         content = _Unpickler(file, name).load()
     except UnsafePickleError:
         raise
     except _MALFORMED as error:
         raise DataError(
-            f"{name} must be a pickled batch of images, but cannot be read "
-            f"({one_line(error)}); get the file again"
+            f"{name} must be {what}, but cannot be read ({one_line(error)}); get the file again"
         ) from error
     if not isinstance(content, dict):
         raise DataError(
             f"{name} must hold a pickled dict, but holds a {type(content).__name__}; "
             f"get the file again"
         )
-    return {
-        key.decode("latin1") if isinstance(key, bytes) else key: (
-            value.value if isinstance(value, _Array) else value
-        )
-        for key, value in content.items()
-    }
+    return content
 
 
 class _Unpickler(pickle.Unpickler):
@@ -116,6 +135,14 @@ class _Array:
         self.value = np.frombuffer(raw, dtype.value).reshape(shape, order=order)
 
 
+def _scalar(dtype: object, raw: object, /) -> Any:
+    """Stands for numpy's `scalar`: one number."""
+    if not (isinstance(dtype, _Dtype) and isinstance(raw, bytes)):
+        raise TypeError("a numpy scalar not of numbers")
+    (number,) = np.frombuffer(raw, dtype.value).tolist()
+    return number
+
+
 def _text(value: str | bytes) -> str:
     return value.decode("ascii") if isinstance(value, bytes) else value
 
@@ -131,7 +158,11 @@ def _latin1(text: str, encoding: str, /) -> bytes:
 _KNOWN: dict[tuple[str, str], Callable[..., object] | str] = {
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy._core.multiarray", "scalar"): _scalar,
     ("numpy", "ndarray"): "numpy.ndarray",
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _latin1,
+    ("builtins", "set"): set,
+    ("collections", "OrderedDict"): collections.OrderedDict,
 }

@@ -1,0 +1,175 @@
+"""The official NATS-Bench topology archive, read cell by cell, once.
+
+The archive is the folder `NATS-tss-v1_0-3ffb9-simple`: one bz2 pickle a cell, 000000.pickle.pbz2
+to 015624.pickle.pbz2, and meta.pickle.pbz2. What an oracle needs of it, some MB, is kept in the
+user's cache as a Parquet table of the columns that `columns` describes. While it is built, parts
+of it are kept, so that a killed run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import hashlib
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pooch  # type: ignore[import-untyped]
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from jaxnas.data.images import DataError, one_line
+from jaxnas.data.pickles import read_dict
+from jaxnas.oracle import benchmark
+from jaxnas.oracle.columns import from_columns
+from jaxnas.oracle.files import arrays, read_columns
+from jaxnas.oracle.table import Oracle, OracleError
+from jaxnas.results.parts import disk_errors, write_atomically
+from jaxnas.spaces import nb201
+
+Progress = Callable[[int, int], None]
+
+FOLDER = "NATS-tss-v1_0-3ffb9-simple"
+
+_META = "meta.pickle.pbz2"
+_CELL = re.compile(r"(\d{1,6})\.pickle\.pbz2")
+_LAYOUT = 1  # raised when the cached table changes its meaning
+_CELLS_PER_PART = 256
+# A cell takes half a megabyte, or 64 where trained weights are in it; a bomb is stopped here.
+_MOST_BYTES = 256 * 2**20
+
+
+def read_archive(folder: Path, progress: Progress | None = None) -> Oracle:
+    """Opens the archive; the first time, reads all of it, which takes minutes.
+
+    Args:
+        folder: the archive's.
+        progress: called with the number of cells read and to read, at the start and after each;
+            not called where the table is in the cache.
+
+    Returns:
+        The oracle of the cells that are there.
+
+    Raises:
+        OracleError: this is no such folder, or a file in it is not as the benchmark wrote it.
+        DataError: a file is cut short, or is a pickle that asks for more than plain data.
+        ResultsError: the cache cannot be written.
+    """
+    files = cell_files(folder)
+    target = cached_table(folder)
+    if target.exists():
+        with contextlib.suppress(OracleError):  # a damaged table is made anew
+            return from_columns(read_columns(target), str(folder))
+    with disk_errors(target.parent, "made"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    _check_meta(folder)
+    parts = list(_parts(files, target, progress))
+    table = pa.concat_tables((part for _, part in parts), promote_options="default")
+    oracle = from_columns(arrays(table), str(folder))
+    write_atomically(target, _encode(table))
+    for path, _ in parts:
+        path.unlink(missing_ok=True)
+    return oracle
+
+
+def cached_table(folder: Path) -> Path:
+    """Where the table of an archive is kept: named by its files' names, sizes and times."""
+    sha = hashlib.sha256(f"{_LAYOUT}".encode())
+    with disk_errors(folder, "read"):
+        for path in sorted([*cell_files(folder).values(), folder / _META]):
+            stat = path.stat()
+            sha.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return Path(pooch.os_cache("jaxnas")) / "oracle" / f"{sha.hexdigest()[:16]}.parquet"
+
+
+def cell_files(folder: Path) -> dict[int, Path]:
+    """The archive's file of each cell, in the order of the cells.
+
+    Raises:
+        OracleError: the folder has none, no meta file, or one of no cell.
+    """
+    with disk_errors(folder, "read"):
+        # 000001 after 1: where both are there the longer name counts, as for nats_bench.
+        names = sorted((path.name for path in folder.iterdir()), key=len)
+    files = {int(m[1]): folder / m[0] for name in names if (m := _CELL.fullmatch(name))}
+    if not files or _META not in names:
+        raise OracleError(
+            f"{folder} is not the NATS-Bench topology archive: expected the unpacked folder "
+            f"{FOLDER} with {_META} and one NNNNNN.pickle.pbz2 a cell"
+        )
+    if max(files) >= nb201.NUM_CELLS:
+        raise OracleError(
+            f"{files[max(files)]} is of no cell: expected numbers up to {nb201.NUM_CELLS - 1}; "
+            f"is this the topology archive (tss)?"
+        )
+    return dict(sorted(files.items()))
+
+
+def _parts(
+    files: dict[int, Path], target: Path, progress: Progress | None
+) -> Iterator[tuple[Path, pa.Table]]:
+    """The table in parts, each with its file: read where it is there, else made and written."""
+    cells = list(files)
+    done = 0
+
+    def rows(chosen: list[int]) -> Iterator[tuple[int, benchmark.Row]]:
+        for number, cell in enumerate(chosen, 1):
+            content = _load(files[cell], "a cell of NATS-Bench's topology archive")
+            yield cell, benchmark.row(cell, content, str(files[cell]))
+            if progress:
+                progress(done + number, len(cells))
+
+    for start in range(0, len(cells), _CELLS_PER_PART):
+        chosen = cells[start : start + _CELLS_PER_PART]
+        path = target.with_name(f"{target.stem}-{start:05d}.parquet")
+        part = _saved(path)
+        if progress and (part is not None or not done):
+            progress(done + (len(chosen) if part is not None else 0), len(cells))
+        if part is None:
+            part = benchmark.to_table(rows(chosen))
+            write_atomically(path, _encode(part))
+        done += len(chosen)
+        yield path, part
+
+
+def _saved(path: Path) -> pa.Table | None:
+    """A part of an earlier run, or None where there is none, or a damaged one."""
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True).read()
+    except (pa.ArrowException, OSError):
+        return None
+
+
+def _encode(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return bytes(sink.getvalue())
+
+
+def _check_meta(folder: Path) -> None:
+    """Raises OracleError unless the archive numbers its cells as the topology space does."""
+    meta = _load(folder / _META, "the list of cells of NATS-Bench's topology archive")
+    archs = meta.get("meta_archs")
+    if archs != [nb201.index_to_arch(cell) for cell in range(nb201.NUM_CELLS)]:
+        raise OracleError(
+            f"{folder / _META} lists other cells than the topology space: expected {FOLDER}"
+        )
+
+
+def _load(path: Path, what: str) -> dict[Any, Any]:
+    """A pickled dict out of a bz2 file, through the allow-list."""
+    try:
+        with bz2.open(path) as file:
+            content = file.read(_MOST_BYTES + 1)
+    except (EOFError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise DataError(
+            f"{path} must be {what}, but cannot be read ({one_line(error)}); get the file again"
+        ) from error
+    if len(content) > _MOST_BYTES:
+        raise DataError(f"{path} must be {what}, but unpacks to more than 256 MB")
+    return read_dict(io.BytesIO(content), name=str(path), what=what)

@@ -1,0 +1,86 @@
+"""Opens an oracle, whatever it is kept in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxnas.oracle import benchmark
+from jaxnas.oracle.archive import FOLDER, Progress, read_archive
+from jaxnas.oracle.columns import from_columns
+from jaxnas.oracle.files import READERS, arrays, read_columns
+from jaxnas.oracle.table import Oracle, OracleError
+
+if TYPE_CHECKING:
+    from nats_bench import NATStopology  # type: ignore[import-untyped]
+
+
+def read(path: str | os.PathLike[str], progress: Progress | None = None) -> Oracle:
+    """Opens the official NATS-Bench topology archive, or a table of one's own.
+
+    Args:
+        path: the archive's folder NATS-tss-v1_0-3ffb9-simple, or a .csv, .parquet or .npz file
+            with the columns that `jaxnas.oracle.columns` describes.
+        progress: called with the number of cells read and to read, while an archive is read for
+            the first time; later it opens from the user's cache, in less than a second.
+
+    Returns:
+        The oracle.
+
+    Raises:
+        OracleError: it is none of these, or its content is wrong; a ValueError.
+        DataError: an archive's file is cut short or asks for more than plain data; a ValueError.
+        ResultsError: the cache cannot be written; a ValueError.
+        FileNotFoundError: there is nothing.
+    """
+    chosen = Path(path).expanduser()
+    if chosen.is_dir():
+        return read_archive(chosen, progress)
+    if not chosen.exists():
+        raise FileNotFoundError(f"{chosen} does not exist: expected {_EXPECTED}")
+    if chosen.suffix.lower() in READERS:
+        return from_columns(read_columns(chosen), str(chosen))
+    if chosen.name.endswith((".pickle.pbz2", ".pth", ".tar")):
+        raise OracleError(
+            f"{chosen} is the benchmark in one file, which cannot be read without holding all of "
+            f"it in memory, 12 GB or more: expected the unpacked folder {FOLDER}"
+        )
+    raise OracleError(f"{chosen}: expected {_EXPECTED}")
+
+
+def from_api(api: NATStopology, progress: Progress | None = None) -> Oracle:
+    """Takes the accuracies out of an open NATS-Bench API.
+
+    An API in fast mode reads its folder cell by cell when asked; here the folder is read as by
+    `read`. Otherwise the cells are taken as the API has them in memory.
+
+    Args:
+        api: `nats_bench.create(path, "tss", ...)`.
+        progress: as for `read`.
+
+    Returns:
+        The oracle.
+
+    Raises:
+        OracleError: it is the API of another space, or has no cells.
+        DataError, ResultsError: as for `read`.
+    """
+    if getattr(api, "search_space_name", None) != "topology":
+        raise OracleError(
+            f"expected an API of NATS-Bench's topology space, nats_bench.create(path, 'tss'), "
+            f"got {api!r}"
+        )
+    if api.fast_mode and api.archive_dir is not None:
+        return read(api.archive_dir, progress)
+    results = api.arch2infos_dict
+    rows = []
+    for number, (cell, by_epochs) in enumerate(results.items(), 1):
+        states = {epochs: result.state_dict() for epochs, result in by_epochs.items()}
+        rows.append((cell, benchmark.row(cell, states, f"the API's cell {cell}")))
+        if progress:
+            progress(number, len(results))
+    return from_columns(arrays(benchmark.to_table(rows)), "the NATS-Bench API")
+
+
+_EXPECTED = f"a .csv, .parquet or .npz table, or the unpacked folder {FOLDER}"

@@ -1,0 +1,242 @@
+"""What training has shown of every cell: accuracies and simulated training times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from jaxnas.spaces import nb201
+
+DATASETS = ("cifar10", "cifar100", "imagenet16-120")
+SPLITS = ("valid", "test")
+EPOCHS = (12, 200)
+
+Task: TypeAlias = tuple[str, str, int]
+"""(data set, split, epochs)."""
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+class OracleError(ValueError):
+    """A table of accuracies could not be read, or does not hold what was asked; says what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Oracle:
+    """Accuracies and training times of cells, in official index order.
+
+    For CIFAR-10, `valid` is the benchmark's cifar10-valid: trained on half of the training images,
+    validated on the other half; `test` is trained on all of them. For the other data sets `valid`
+    and `test` are the benchmark's halves (x-valid, x-test) of the published test images.
+
+    Attributes:
+        source: where the values come from, for messages.
+        accuracies: by task, then seed, float64 [15625] in percent, NaN where there is none. The
+            seed None stands for the mean over seeds as the source itself gives it.
+        times: by (data set, epochs), float64 [15625]; see `seconds`.
+
+    Raises:
+        OracleError: an accuracy is outside 0 to 100, or a time is negative or infinite.
+    """
+
+    source: str
+    accuracies: Mapping[Task, Mapping[int | None, Floats]]
+    times: Mapping[tuple[str, int], Floats]
+
+    def __post_init__(self) -> None:
+        for task, by_seed in self.accuracies.items():
+            for values in by_seed.values():
+                self._check_range(values, f"{name(task)} accuracy", "a percentage, 0 to 100", 100)
+        for (dataset, epochs), values in self.times.items():
+            self._check_range(
+                values, f"{dataset} {epochs}-epoch time", "seconds, finite, 0 or more", np.inf
+            )
+        columns = [column for by_seed in self.accuracies.values() for column in by_seed.values()]
+        highest = max((float(np.nanmax(column)) for column in columns if known(column)), default=2)
+        if highest <= 1:
+            raise OracleError(
+                f"{self.source} has no accuracy above {highest:g} %: expected percentages, 0 to "
+                "100, not fractions; multiply them by 100"
+            )
+
+    def accuracy(self, dataset: str, split: str, epochs: int, seed: int | None = None) -> Floats:
+        """Accuracies of all cells.
+
+        Args:
+            dataset: one of `DATASETS`.
+            split: one of `SPLITS`.
+            epochs: one of `EPOCHS`.
+            seed: of the training run; None for each cell's mean over the seeds it has.
+
+        Returns:
+            float64 [15625] in percent, NaN for each cell without a value.
+
+        Raises:
+            OracleError: the table holds no such value of any cell.
+        """
+        _check_names(dataset, split, epochs)
+        by_seed = self.accuracies.get((dataset, split, epochs), {})
+        if seed in by_seed:
+            return by_seed[seed].copy()
+        if by_seed and seed is None:
+            return mean_of_known(list(by_seed.values()))
+        of_seed = "" if seed is None else f" of seed {seed}"
+        raise OracleError(
+            f"{self.source} has no {name((dataset, split, epochs))} accuracies{of_seed}: "
+            f"it has {self._holdings()}"
+        )
+
+    def require(
+        self, cells: ArrayLike, dataset: str, split: str, epochs: int, seed: int | None = None
+    ) -> Floats:
+        """Accuracies of the given cells, all of which must be there.
+
+        Args:
+            cells: integers [N], official indices.
+            dataset: as for `accuracy`, like the rest.
+            split: same.
+            epochs: same.
+            seed: same.
+
+        Returns:
+            float64 [N] in percent, finite.
+
+        Raises:
+            OracleError: the table lacks the value of one of them, or of all; or there is no such
+                cell.
+        """
+        asked = np.asarray(cells, np.int64)
+        outside = asked[(asked < 0) | (asked >= nb201.NUM_CELLS)]
+        if outside.size:
+            raise OracleError(f"expected cells 0 to {nb201.NUM_CELLS - 1}, got {outside.flat[0]}")
+        values = self.accuracy(dataset, split, epochs, seed)[asked]
+        lacking = asked[np.isnan(values)]
+        if lacking.size:
+            of_seed = "" if seed is None else f" of seed {seed}"
+            raise OracleError(
+                f"{self.source} lacks the {name((dataset, split, epochs))} accuracy{of_seed} of "
+                f"{lacking.size:,} of the {asked.size:,} cells asked for, e.g. cell {lacking[0]}"
+            )
+        return values
+
+    def seconds(self, dataset: str, epochs: int) -> Floats:
+        """Simulated time to train each cell for validation and to validate it once.
+
+        This is what NATS-Bench's `simulate_train_eval` charges a search: the training times of
+        all epochs, plus the mean time of one pass over the validation images; the mean over the
+        seeds, one of which the benchmark draws at random. For CIFAR-10 the training set is that
+        of cifar10-valid, half of the images.
+
+        A table that has only training seconds per epoch (`train_sec_per_epoch_*`, as nb201.npz)
+        gives epochs x seconds per epoch: the validation pass is missing, so that a budget buys
+        slightly more cells than in the benchmark.
+
+        Args:
+            dataset: one of `DATASETS`.
+            epochs: one of `EPOCHS`.
+
+        Returns:
+            float64 [15625] in seconds, NaN for each cell without a value.
+
+        Raises:
+            OracleError: the table holds no such time of any cell.
+        """
+        _check_names(dataset, SPLITS[0], epochs)
+        if (dataset, epochs) not in self.times:
+            has = ", ".join(f"{d} {e} epochs" for d, e in sorted(self.times)) or "no times at all"
+            raise OracleError(
+                f"{self.source} has no training times of {dataset} for {epochs} epochs: "
+                f"it has {has}"
+            )
+        return self.times[dataset, epochs].copy()
+
+    @property
+    def cells(self) -> NDArray[np.int64]:
+        """Official indices of the cells with at least one accuracy, int64 [N], ascending."""
+        there = np.zeros(nb201.NUM_CELLS, bool)
+        for by_seed in self.accuracies.values():
+            for values in by_seed.values():
+                there |= np.isfinite(values)
+        return np.flatnonzero(there)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The (data set, split, epochs) of which there are accuracies, in the order of DATASETS."""
+        return [
+            (dataset, split, epochs)
+            for dataset in DATASETS
+            for split in SPLITS
+            for epochs in EPOCHS
+            if (dataset, split, epochs) in self.accuracies
+        ]
+
+    def seeds(self, dataset: str, split: str, epochs: int) -> list[int]:
+        """The seeds of a task's single runs; empty where only means are there."""
+        by_seed = self.accuracies.get((dataset, split, epochs), {})
+        return sorted(seed for seed in by_seed if seed is not None)
+
+    def describe(self) -> str:
+        """What the table holds: one line a task, then one a training time."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        for task in self.tasks:
+            cells = known(self.accuracy(*task))
+            yield f"{name(task)} accuracy: {self._seeds_in_words(task)}, {cells:,} cells"
+        for (dataset, epochs), values in sorted(self.times.items()):
+            yield f"{dataset} {epochs} epochs: seconds, {known(values):,} cells"
+
+    def _holdings(self) -> str:
+        held = [f"{name(task)} ({self._seeds_in_words(task)})" for task in self.tasks]
+        return ", ".join(held) or "no accuracies at all"
+
+    def _seeds_in_words(self, task: Task) -> str:
+        seeds = self.seeds(*task)
+        if not seeds:
+            return "mean over seeds only"
+        return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+
+    def _check_range(self, values: Floats, what: str, expected: str, high: float) -> None:
+        wrong = np.isinf(values) | (values < 0) | (values > high)
+        if wrong.any():
+            cell = int(np.argmax(wrong))
+            raise OracleError(
+                f"{self.source}: expected as {what} {expected}, got {values[cell]:g} for "
+                f"cell {cell}; mend the table"
+            )
+
+
+def name(task: Task) -> str:
+    """A task in words: "cifar10 valid 12-epoch"."""
+    dataset, split, epochs = task
+    return f"{dataset} {split} {epochs}-epoch"
+
+
+def known(values: Floats) -> int:
+    """How many of the values are not NaN."""
+    return int(np.count_nonzero(~np.isnan(values)))
+
+
+def mean_of_known(columns: list[Floats]) -> Floats:
+    """Mean over columns [N] of the values that are not NaN; NaN where there is none."""
+    stacked = np.stack(columns)
+    count = np.count_nonzero(~np.isnan(stacked), axis=0)
+    # Divided by NaN where nothing is there.
+    mean: Floats = np.nansum(stacked, axis=0) / np.where(count, count, np.nan)
+    return mean
+
+
+def _check_names(dataset: str, split: str, epochs: int) -> None:
+    for what, got, expected in (
+        ("data set", dataset, DATASETS),
+        ("split", split, SPLITS),
+        ("number of epochs", epochs, EPOCHS),
+    ):
+        if got not in expected:
+            raise OracleError(
+                f"{what}: expected one of {', '.join(map(str, expected))}, got {got!r}"
+            )
