@@ -1,4 +1,4 @@
-"""The command line: `jaxnas score`, `top`, `merge`, `proxies`."""
+"""The command line: `jaxnas score`, `top`, `merge`, `oracle`, `evaluate`, `proxies`."""
 
 from jaxnas.cli.entry import main
 

@@ -14,12 +14,15 @@ from jaxnas.evaluation.metrics import (
     spearman,
     top_accuracy,
 )
+from jaxnas.evaluation.report import CONDITIONS_FILE, TABLE_FILE, described, write_report
 from jaxnas.evaluation.scores import Score, average, scores_of
 
 __all__ = [
+    "CONDITIONS_FILE",
     "FIGURES",
     "PROTOCOLS",
     "REPLICATES",
+    "TABLE_FILE",
     "Evaluation",
     "EvaluationError",
     "Picked",
@@ -30,6 +33,7 @@ __all__ = [
     "best_percentile",
     "chance",
     "counts",
+    "described",
     "draws",
     "evaluate",
     "kendall",
@@ -40,4 +44,5 @@ __all__ = [
     "slope_scale",
     "spearman",
     "top_accuracy",
+    "write_report",
 ]

@@ -16,6 +16,7 @@ _TENSORS_WITHOUT_CELLS = 8
 
 RANDOM = "random"
 PARAMS = "params"
+NAMES = (PARAMS, "flops", "num_tensors", "tensor_count", RANDOM)
 
 
 def counts(
@@ -49,9 +50,7 @@ def counts(
     copies = 3 * cells_per_stage
     conv1x1 = copies * (live == nb201.Op.CONV1X1).sum(axis=1)
     conv3x3 = copies * (live == nb201.Op.CONV3X3).sum(axis=1)
-    tensors = np.where(
-        nb201.is_connected(ops), _TENSORS_WITHOUT_CELLS + conv1x1 + conv3x3, np.nan
-    )
+    tensors = np.where(nb201.is_connected(ops), _TENSORS_WITHOUT_CELLS + conv1x1 + conv3x3, np.nan)
     params = nb201.num_params(ops, num_classes, stem_channels, cells_per_stage)
     flops = nb201.num_flops(ops, num_classes, image_size, stem_channels, cells_per_stage)
     return {

@@ -57,6 +57,11 @@ class Evaluation:
     disconnected: int
     replicates: int
 
+    @property
+    def labels(self) -> list[str]:
+        """What to call the table's rows."""
+        return [score.label for score in self.scores]
+
 
 @dataclass(frozen=True)
 class _Job:
@@ -134,7 +139,9 @@ def evaluate(
     picked = _picks(scores, truth, function, seed)
     columns = _identity(scores)
     for place, name in enumerate(figures.FIGURES):
-        columns |= _with_interval(name, [v[:, place] for v in values], [s[..., place] for s in samples])
+        columns |= _with_interval(
+            name, [v[:, place] for v in values], [s[..., place] for s in samples]
+        )
     columns |= picked
     known = seconds or {}
     columns["seconds_per_cell"] = [

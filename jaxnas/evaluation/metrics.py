@@ -67,7 +67,7 @@ def slope_scale(score: Floats) -> tuple[str, Floats]:
         draws it. Otherwise "standardised score": less the mean over the population standard
         deviation, both of all n; NaN where that is 0.
     """
-    if len(score) and 0 <= score.min() and score.max() < 1:
+    if len(score) and score.min() >= 0 and score.max() < 1:
         return "log(1 - score)", np.log1p(-score)
     if not _varies(score, score):
         return "standardised score", np.full_like(score, math.nan)

@@ -30,6 +30,11 @@ class Score:
     averaged: int = 1
 
     @property
+    def label(self) -> str:
+        """Its name, and whether it is averaged."""
+        return self.name if self.averaged == 1 else f"{self.name}, mean of {self.averaged} seeds"
+
+    @property
     def missing(self) -> int:
         """Values asked for that are not there: NaN or infinite."""
         return int((self.asked & np.isnan(self.values)).sum())

@@ -1,0 +1,125 @@
+"""The pictures of an evaluation: seeds/002, figures 1 to 5, and seeds/000, figure 4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxnas.evaluation import PROTOCOLS, Evaluation, baselines
+from jaxnas.plots.bars import Panel, draw_bars
+from jaxnas.plots.clouds import Floats, draw_clouds, draw_kernel
+from jaxnas.plots.familiar import draw_familiar
+from jaxnas.plots.style import save
+
+KERNEL = "gradient_kernel"
+
+
+def plot_evaluation(evaluation: Evaluation, folder: Path, what: str) -> list[Path]:
+    """Draws an evaluation as PNGs.
+
+    - ``monotonicity_of_familiar_functions``: what the measure gives where the answer is known.
+    - ``scores_and_accuracy``: every cell, for each score, all and above the median score.
+    - ``picked``: accuracy of what each score picks, and seconds a cell.
+    - ``monotonicity``, ``slope``: all and above the median score, with intervals.
+    - ``gradient_kernel``: that score against accuracy, where it is there.
+
+    Args:
+        evaluation: from `evaluate`.
+        folder: where they go, under these names.
+        what: which accuracy, as "CIFAR-10 test accuracy after 200 epochs (%)".
+
+    Returns:
+        Their paths.
+
+    Raises:
+        ResultsError: the disk refuses.
+    """
+    scores = _clouds(evaluation)
+    accuracy = evaluation.accuracy
+    counted = f"{len(accuracy):,} cells, {evaluation.functions:,} functions"
+    pictures: dict[str, Callable[[], Figure]] = {
+        "monotonicity_of_familiar_functions": draw_familiar,
+        "scores_and_accuracy": partial(
+            draw_clouds, scores, accuracy, what, f"Scores and accuracy, {counted}"
+        ),
+        "picked": partial(_bars, evaluation, _picked(evaluation, what), "What a score picks"),
+        "monotonicity": partial(
+            _bars, evaluation, _monotonicity(evaluation), f"Monotonicity in {what}, {counted}"
+        ),
+        "slope": partial(_bars, evaluation, _slopes(evaluation), f"Slope of {what}, {counted}"),
+    }
+    if KERNEL in scores:
+        pictures[KERNEL] = partial(
+            draw_kernel, KERNEL, scores[KERNEL], accuracy, what, f"Gradient kernel, {counted}"
+        )
+    paths = []
+    for name, draw in pictures.items():
+        paths.append(folder / f"{name}.png")
+        save(draw, paths[-1])
+    return paths
+
+
+def _clouds(evaluation: Evaluation) -> dict[str, Floats]:
+    """Values of each score but chance; over several seeds their mean."""
+    return {
+        score.name: score.values[0]
+        for score in evaluation.scores
+        if score.name != baselines.RANDOM  # the averaged one comes last
+    }
+
+
+def _bars(evaluation: Evaluation, panels: list[Panel], title: str) -> Figure:
+    names = evaluation.labels
+    baseline = np.array([score.name in baselines.NAMES for score in evaluation.scores])
+    return draw_bars(names, baseline, panels, title)
+
+
+def _picked(evaluation: Evaluation, what: str) -> list[Panel]:
+    """Figure 3; with fewer cells than its protocol draws, the largest that can be had."""
+    possible = [p for p in PROTOCOLS if p.cells <= len(evaluation.cells)]
+    protocol = possible[0] if possible else PROTOCOLS[0]
+    mean, std = (_column(evaluation, f"{protocol.name}{end}") for end in ("", "_std"))
+    best = float(evaluation.accuracy.max())
+    seconds = _column(evaluation, "seconds_per_cell")
+    return [
+        Panel(
+            f"best of {protocol.cells:,} cells by score, {protocol.runs} runs: mean ± deviation",
+            what, mean, mean - std, mean + std, mark=(best, f"best cell {best:.2f}"),
+            from_zero=False,
+        ),
+        Panel("time", "seconds a cell, median", seconds, seconds, seconds),
+    ]  # fmt: skip
+
+
+def _monotonicity(evaluation: Evaluation) -> list[Panel]:
+    panels = []
+    for among, title in (("all", "all cells"), ("above_median", "above the median score")):
+        name = f"monotonicity_{among}"
+        values, low, high = (_column(evaluation, f"{name}{end}") for end in ("", "_low", "_high"))
+        params = float(values[evaluation.labels.index(baselines.PARAMS)])
+        panels.append(
+            Panel(title, r"monotonicity $|\tau_a|$", values, low, high, mark=(params, "params"))
+        )
+    return panels
+
+
+def _slopes(evaluation: Evaluation) -> list[Panel]:
+    """Absolute, as in the paper; hollow where accuracy is not regressed on log(1 - score)."""
+    hollow = np.array([on != "log(1 - score)" for on in evaluation.table["slope_on"].to_pylist()])
+    panels = []
+    for among, title in (("all", "all cells"), ("above_median", "above the median score")):
+        name = f"slope_{among}"
+        values, low, high = (_column(evaluation, f"{name}{end}") for end in ("", "_low", "_high"))
+        ends = np.abs([low, high])
+        least = np.where(low * high < 0, 0, ends.min(axis=0))
+        label = "|slope|, % per unit of log(1 − score)\n(hollow: per standard deviation of score)"
+        panels.append(Panel(title, label, np.abs(values), least, ends.max(axis=0), hollow))
+    return panels
+
+
+def _column(evaluation: Evaluation, name: str) -> Floats:
+    return np.asarray(evaluation.table[name].to_numpy(), np.float64)
