@@ -66,7 +66,7 @@ def evaluate(folder: Path, truth: Path, dataset: str, split: str, epochs: str, o
     out.mkdir(parents=True, exist_ok=True)
     what = f"{_PUBLISHED[dataset]} {_SPELT[split]} accuracy after {epochs} epochs (%)"
     pictures = plot_evaluation(found, out, what)
-    conditions = {
+    conditions: dict[str, results.JSON] = {
         "scores": str(folder),
         "oracle": str(truth),
         "dataset": dataset,
@@ -128,7 +128,7 @@ def _print(found: Evaluation, what: str) -> None:
     click.echo()
     columns = [
         "score", "seeds", "missing",
-        *(f"{figure} {among}" for figure in ("|τa|", "τb", "ρ") for among in ("all", ">med", "top")),
+        *(f"{sign} {among}" for sign in ("|τa|", "τb", "ρ") for among in ("all", ">med", "top")),
     ]  # fmt: skip
     print_table(columns, [_agreement(row) for row in rows], right=range(1, len(columns)))
     click.echo()

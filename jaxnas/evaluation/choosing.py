@@ -27,7 +27,7 @@ class Protocol(NamedTuple):
         return f"picked_{self.runs}x{self.cells}"
 
 
-# The first is that of seeds/002, figure 3; the others of NASWOT (Mellor et al., ICML 2021, table 2).
+# First that of seeds/002, figure 3; then those of NASWOT (Mellor et al., ICML 2021), table 2.
 PROTOCOLS = (Protocol(5, 1000), Protocol(500, 10), Protocol(500, 100), Protocol(500, 1000))
 
 
@@ -74,7 +74,7 @@ def pick(
         function: of each cell the number of its function, [n].
         seed: fixes the choice between equals.
     """
-    runs, cells = drawn.shape
+    cells = drawn.shape[1]
     if not cells:
         return Picked(math.nan, math.nan)
     if score is None:

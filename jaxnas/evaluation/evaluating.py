@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
-import threadpoolctl
+import threadpoolctl  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from jaxnas.evaluation import baselines, choosing, figures, metrics, replicates
@@ -27,8 +27,8 @@ _RANDOM_DRAWS = 5
 # Per cent; the interval is between the quantiles that leave out half of the rest on each side.
 _CONFIDENCE = 95
 
-# Resamples at a time: their weights are a few MB for the whole space.
-_AT_ONCE = 50
+# Resamples at a time: their weights are 16 MB for the whole space.
+_AT_ONCE = 125
 
 
 class EvaluationError(ValueError):

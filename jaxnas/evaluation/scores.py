@@ -70,6 +70,6 @@ def average(score: Score) -> Score:
     return Score(
         score.name,
         score.values.mean(axis=0, keepdims=True),
-        score.asked.all(axis=0, keepdims=True),
+        np.asarray(score.asked.all(axis=0, keepdims=True)),
         averaged=len(score.values),
     )

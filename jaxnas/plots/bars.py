@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from jaxnas.plots.style import BLUE, GREY, LIGHT_GREY, ORANGE, new_figure
+from jaxnas.plots.style import BLUE, GREY, LIGHT_GREY, ORANGE, headline, new_figure
 
 Floats = NDArray[np.float64]
+Scale: TypeAlias = Literal["zero", "free", "log"]
 
 _ROW_HEIGHT = 0.19
 
@@ -27,8 +30,7 @@ class Panel:
         low: [K], lower end of the whiskers.
         high: [K], upper end.
         hollow: [K], drawn hollow: of another unit.
-        mark: a value worth a line, and what it is.
-        from_zero: the axis begins at 0.
+        mark: where a dashed line stands, NaN for none.
     """
 
     title: str
@@ -37,12 +39,16 @@ class Panel:
     low: Floats
     high: Floats
     hollow: NDArray[np.bool_] | None = None
-    mark: tuple[float, str] | None = None
-    from_zero: bool = True
+    mark: float = math.nan
 
 
 def draw_bars(
-    names: list[str], baseline: NDArray[np.bool_], panels: list[Panel], title: str
+    names: list[str],
+    baseline: NDArray[np.bool_],
+    panels: list[Panel],
+    title: str,
+    note: str,
+    scale: Scale,
 ) -> Figure:
     """Panels side by side, a row for each score; baselines in a colour of their own.
 
@@ -51,15 +57,30 @@ def draw_bars(
         baseline: which are baselines, [K].
         panels: one or more.
         title: of the whole.
+        note: what the colours and lines mean.
+        scale: of the horizontal axes: "zero" begins at 0, "free" where the values do, each panel
+            for itself; "log" is one for all.
     """
-    figure = new_figure(1.3 + 2.6 * len(panels), 1.15 + _ROW_HEIGHT * len(names))
-    figure.suptitle(title, x=0.01, ha="left", size=9)
-    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    figure = new_figure(1.3 + 2.6 * len(panels), 1.3 + _ROW_HEIGHT * len(names))
+    headline(figure, title, note)
+    axes = figure.subplots(1, len(panels), sharey=True, sharex=scale == "log", squeeze=False)[0]
     for ax, panel in zip(axes, panels, strict=True):
         _draw_panel(ax, panel, baseline)
+        if scale == "zero":
+            ax.set_xlim(left=0)
+    if scale == "log":
+        _scale_log(axes[0], np.concatenate([panel.values for panel in panels]))
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
     return figure
+
+
+def _scale_log(ax: Axes, values: Floats) -> None:
+    """Logarithmic, from just below the smallest value: a whisker that reaches 0 is cut there."""
+    positive = values[values > 0]
+    if len(positive):
+        ax.set_xscale("log", nonpositive="clip")
+        ax.set_xlim(left=float(positive.min()) / 2)
 
 
 def _draw_panel(ax: Axes, panel: Panel, baseline: NDArray[np.bool_]) -> None:
@@ -77,17 +98,10 @@ def _draw_panel(ax: Axes, panel: Panel, baseline: NDArray[np.bool_]) -> None:
                 values, rows[chosen], xerr=whiskers, fmt="o", markersize=4, color=colour,
                 markerfacecolor="white" if is_hollow else colour, elinewidth=1, capsize=0,
             )  # fmt: skip
-    if panel.mark is not None and np.isfinite(panel.mark[0]):
-        ax.axvline(panel.mark[0], color=GREY, linewidth=0.8, linestyle="--", zorder=0)
-        where = (panel.mark[0], 0.0)
-        ax.annotate(
-            panel.mark[1], where, (-3, 3), xycoords=("data", "axes fraction"),
-            textcoords="offset points", ha="right", va="bottom", rotation=90, size=6.5, color=GREY,
-        )  # fmt: skip
+    if not math.isnan(panel.mark):
+        ax.axvline(panel.mark, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     ax.grid(axis="y", color=LIGHT_GREY, linewidth=0.4)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0)
-    if panel.from_zero:
-        ax.set_xlim(left=0)
     ax.set_title(panel.title, loc="left")
     ax.set_xlabel(panel.label)

@@ -7,14 +7,15 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import scipy.ndimage  # type: ignore[import-untyped]
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from jaxnas.evaluation import metrics
-from jaxnas.plots.scales import scale_axis
-from jaxnas.plots.style import GREY, VERMILLION, new_figure
+from jaxnas.plots.scales import scale_axis, short
+from jaxnas.plots.style import GREY, VERMILLION, headline, new_figure
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +23,11 @@ Floats = NDArray[np.float64]
 _PAIRS = 3
 
 # Bins along each axis for the density that colours the points.
-_BINS = 45
+_BINS = 60
+
+_FEW_TICKS = 3
+
+_NOTE = "a point for each cell; the brighter, the more cells are about it"
 
 # Bins of equally many cells for the running quantiles.
 _DECILES = 10
@@ -41,8 +46,8 @@ def draw_clouds(scores: dict[str, Floats], accuracy: Floats, what: str, title: s
         title: of the whole.
     """
     rows = math.ceil(len(scores) / _PAIRS)
-    figure = new_figure(3.1 * _PAIRS, 1.55 * rows + 0.7)
-    figure.suptitle(title, x=0.01, ha="left", size=9)
+    figure = new_figure(3.1 * _PAIRS, 1.5 * rows + 0.8)
+    headline(figure, title, _NOTE)
     axes = figure.subplots(rows, 2 * _PAIRS, squeeze=False)
     for ax in axes.ravel()[2 * len(scores) :]:
         ax.set_axis_off()
@@ -73,8 +78,8 @@ def draw_kernel(name: str, score: Floats, accuracy: Floats, what: str, title: st
         what: label of the accuracy.
         title: of the whole.
     """
-    figure = new_figure(6.6, 3.0)
-    figure.suptitle(title, x=0.01, ha="left", size=9)
+    figure = new_figure(6.6, 3.2)
+    headline(figure, title, _NOTE)
     left, right = figure.subplots(1, 2)
     present = ~np.isnan(score)
     x, y = score[present], accuracy[present]
@@ -103,10 +108,13 @@ def _draw_cloud(ax: Axes, x: Floats, y: Floats, log: bool) -> None:
         x = np.log1p(-x)
         # To the right the score rises, as in every other panel.
         ax.invert_xaxis()
-        ax.xaxis.set_major_locator(MaxNLocator(3))
+        ax.xaxis.set_major_locator(MaxNLocator(_FEW_TICKS))
         ax.set_xlabel("log(1 − score)", size=6.5, labelpad=1)
     else:
-        scale_axis(ax, x)
+        scale_axis(ax, x, distance=0.3)
+        if isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
+            ax.xaxis.set_major_locator(MaxNLocator(_FEW_TICKS))
+            ax.xaxis.set_major_formatter(lambda value, _: short(value))
     _scale_accuracy(ax, y)
     density = _density(ax, x, y)
     order = np.argsort(density, kind="stable")
@@ -116,12 +124,13 @@ def _draw_cloud(ax: Axes, x: Floats, y: Floats, log: bool) -> None:
 
 
 def _density(ax: Axes, x: Floats, y: Floats) -> Floats:
-    """For each point how many share its bin on the axes as scaled, log scale, 0 to 1."""
-    along_x = np.asarray(ax.xaxis.get_transform().transform(x))
-    along_y = np.asarray(ax.yaxis.get_transform().transform(y))
-    codes = _bins(along_x) * _BINS + _bins(along_y)
-    counts = np.bincount(codes)[codes]
-    return np.log(counts) / max(math.log(counts.max()), 1)
+    """How dense the points are about each, on the axes as scaled: logarithmic, 0 to 1."""
+    along_x = _bins(np.asarray(ax.xaxis.get_transform().transform(x)))
+    along_y = _bins(np.asarray(ax.yaxis.get_transform().transform(y)))
+    counts = np.zeros((_BINS, _BINS))
+    np.add.at(counts, (along_x, along_y), 1)
+    smooth = np.log(scipy.ndimage.gaussian_filter(counts, 1.0, mode="constant")[along_x, along_y])
+    return np.asarray((smooth - smooth.min()) / max(float(np.ptp(smooth)), 1))
 
 
 def _bins(values: Floats) -> NDArray[np.int64]:

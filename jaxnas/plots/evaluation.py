@@ -10,12 +10,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxnas.evaluation import PROTOCOLS, Evaluation, baselines
-from jaxnas.plots.bars import Panel, draw_bars
+from jaxnas.plots.bars import Panel, Scale, draw_bars
 from jaxnas.plots.clouds import Floats, draw_clouds, draw_kernel
 from jaxnas.plots.familiar import draw_familiar
 from jaxnas.plots.style import save
 
 KERNEL = "gradient_kernel"
+
+_HALVES = {"all": "all cells", "above_median": "above the median score"}
+_ORANGE_MEANS = "orange: baselines"
+_INTERVALS = "95 % intervals"
 
 
 def plot_evaluation(evaluation: Evaluation, folder: Path, what: str) -> list[Path]:
@@ -43,14 +47,10 @@ def plot_evaluation(evaluation: Evaluation, folder: Path, what: str) -> list[Pat
     counted = f"{len(accuracy):,} cells, {evaluation.functions:,} functions"
     pictures: dict[str, Callable[[], Figure]] = {
         "monotonicity_of_familiar_functions": draw_familiar,
-        "scores_and_accuracy": partial(
-            draw_clouds, scores, accuracy, what, f"Scores and accuracy, {counted}"
-        ),
-        "picked": partial(_bars, evaluation, _picked(evaluation, what), "What a score picks"),
-        "monotonicity": partial(
-            _bars, evaluation, _monotonicity(evaluation), f"Monotonicity in {what}, {counted}"
-        ),
-        "slope": partial(_bars, evaluation, _slopes(evaluation), f"Slope of {what}, {counted}"),
+        "scores_and_accuracy": partial(draw_clouds, scores, accuracy, what, f"Scores, {counted}"),
+        "picked": partial(_draw_picked, evaluation, what),
+        "monotonicity": partial(_draw_monotonicity, evaluation, f"{what}, {counted}"),
+        "slope": partial(_draw_slopes, evaluation, f"{what}, {counted}"),
     }
     if KERNEL in scores:
         pictures[KERNEL] = partial(
@@ -72,53 +72,56 @@ def _clouds(evaluation: Evaluation) -> dict[str, Floats]:
     }
 
 
-def _bars(evaluation: Evaluation, panels: list[Panel], title: str) -> Figure:
-    names = evaluation.labels
-    baseline = np.array([score.name in baselines.NAMES for score in evaluation.scores])
-    return draw_bars(names, baseline, panels, title)
-
-
-def _picked(evaluation: Evaluation, what: str) -> list[Panel]:
-    """Figure 3; with fewer cells than its protocol draws, the largest that can be had."""
+def _draw_picked(evaluation: Evaluation, what: str) -> Figure:
+    """Figure 3; with fewer cells than its protocol draws, that of the largest draw there is."""
     possible = [p for p in PROTOCOLS if p.cells <= len(evaluation.cells)]
-    protocol = possible[0] if possible else PROTOCOLS[0]
+    runs, cells = protocol = possible[0] if possible else PROTOCOLS[0]
     mean, std = (_column(evaluation, f"{protocol.name}{end}") for end in ("", "_std"))
     best = float(evaluation.accuracy.max())
     seconds = _column(evaluation, "seconds_per_cell")
-    return [
-        Panel(
-            f"best of {protocol.cells:,} cells by score, {protocol.runs} runs: mean ± deviation",
-            what, mean, mean - std, mean + std, mark=(best, f"best cell {best:.2f}"),
-            from_zero=False,
-        ),
-        Panel("time", "seconds a cell, median", seconds, seconds, seconds),
-    ]  # fmt: skip
+    title = f"picked of {cells:,} cells, {runs} runs"
+    panels = [Panel(title, what, mean, mean - std, mean + std, mark=best)]
+    if np.isfinite(seconds).any():
+        panels.append(Panel("time of a score", "s per cell, median", seconds, seconds, seconds))
+    note = f"mean ± standard deviation; dashed: the best cell, {best:.2f} %; {_ORANGE_MEANS}"
+    return _bars(evaluation, panels, "Accuracy of the top-scored function", note, "free")
 
 
-def _monotonicity(evaluation: Evaluation) -> list[Panel]:
+def _draw_monotonicity(evaluation: Evaluation, what: str) -> Figure:
+    """Figure 4."""
     panels = []
-    for among, title in (("all", "all cells"), ("above_median", "above the median score")):
+    for among, title in _HALVES.items():
         name = f"monotonicity_{among}"
         values, low, high = (_column(evaluation, f"{name}{end}") for end in ("", "_low", "_high"))
         params = float(values[evaluation.labels.index(baselines.PARAMS)])
-        panels.append(
-            Panel(title, r"monotonicity $|\tau_a|$", values, low, high, mark=(params, "params"))
-        )
-    return panels
+        panels.append(Panel(title, r"monotonicity $|\tau_a|$", values, low, high, mark=params))
+    note = f"{_INTERVALS}; dashed: counting parameters; {_ORANGE_MEANS}"
+    return _bars(evaluation, panels, f"Monotonicity: {what}", note, "zero")
 
 
-def _slopes(evaluation: Evaluation) -> list[Panel]:
-    """Absolute, as in the paper; hollow where accuracy is not regressed on log(1 - score)."""
+def _draw_slopes(evaluation: Evaluation, what: str) -> Figure:
+    """Figure 5: absolute, as in the paper; hollow where the unit is another."""
     hollow = np.array([on != "log(1 - score)" for on in evaluation.table["slope_on"].to_pylist()])
+    label = "|slope|, percentage points"
     panels = []
-    for among, title in (("all", "all cells"), ("above_median", "above the median score")):
+    for among, title in _HALVES.items():
         name = f"slope_{among}"
         values, low, high = (_column(evaluation, f"{name}{end}") for end in ("", "_low", "_high"))
         ends = np.abs([low, high])
         least = np.where(low * high < 0, 0, ends.min(axis=0))
-        label = "|slope|, % per unit of log(1 − score)\n(hollow: per standard deviation of score)"
         panels.append(Panel(title, label, np.abs(values), least, ends.max(axis=0), hollow))
-    return panels
+    note = (
+        f"filled: per unit of log(1 − score), hollow: per standard deviation of the score; "
+        f"{_INTERVALS}; {_ORANGE_MEANS}"
+    )
+    return _bars(evaluation, panels, f"Slope: {what}", note, "log")
+
+
+def _bars(
+    evaluation: Evaluation, panels: list[Panel], title: str, note: str, scale: Scale
+) -> Figure:
+    baseline = np.array([score.name in baselines.NAMES for score in evaluation.scores])
+    return draw_bars(evaluation.labels, baseline, panels, title, note, scale)
 
 
 def _column(evaluation: Evaluation, name: str) -> Floats:

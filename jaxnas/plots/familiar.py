@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxnas.evaluation.metrics import monotonicity
-from jaxnas.plots.style import BLUE, new_figure
+from jaxnas.plots.style import BLUE, VERMILLION, new_figure
 
 _POINTS = 200
 _SEED = 0
@@ -24,12 +24,14 @@ def draw_familiar() -> Figure:
         r"$y = -x/2 + \mathcal{N}(0, 16^2)$": -x / 2 + 16 * noise[2],
         r"$y = \sin x$": np.sin(x),
     }
-    figure = new_figure(6.6, 3.6)
+    figure = new_figure(6.6, 4.0)
     axes = figure.subplots(2, 3, sharex=True)
     for letter, ax, (formula, y) in zip("abcdef", axes.ravel(), panels.items(), strict=True):
         ax.scatter(x, y, s=5, color=BLUE, alpha=0.7, linewidths=0)
-        ax.set_title(f"({letter}) {formula}", loc="left")
-        ax.set_title(rf"$|\tau_a|$ = {monotonicity(x, y):.2f}", loc="right")
+        ax.set_title(f"({letter}) {formula}", loc="left", pad=14)
+        found = rf"$|\tau_a|$ = {monotonicity(x, y):.2f}"
+        ax.text(0.99, 1.03, found, transform=ax.transAxes, ha="right", color=VERMILLION)
+        ax.ticklabel_format(axis="y", scilimits=(-3, 3), useMathText=True)
         ax.locator_params(nbins=5)
     for ax in axes[-1]:
         ax.set_xlabel("x")

@@ -19,15 +19,20 @@ _LONG_TAILS = 12.0
 # Of ticks, times powers of ten.
 _STEPS = (1, 2, 2.5, 5, 10)
 
-# Of the axis's length.
+# Between two ticks, of the axis's length.
 _TICK_DISTANCE = 0.2
 
 
-def scale_axis(ax: Axes, values: NDArray[np.float64]) -> None:
+def scale_axis(ax: Axes, values: NDArray[np.float64], distance: float = _TICK_DISTANCE) -> None:
     """Scales the axis so that both the bulk of the values and their tails are seen.
 
     Logarithmic where values of one sign span decades; where the tails are long, the inverse
     hyperbolic sine about the median: linear in the bulk, logarithmic in the tails; else linear.
+
+    Args:
+        ax: whose horizontal axis is scaled.
+        values: finite, at least one.
+        distance: least distance of two ticks, as a part of the axis.
     """
     low, near, median, far, high = np.quantile(values, [0, 0.05, 0.5, 0.95, 1]).tolist()
     lower, upper = np.quantile(values, [0.25, 0.75]).tolist()
@@ -37,7 +42,7 @@ def scale_axis(ax: Axes, values: NDArray[np.float64]) -> None:
             ax.set_xscale("log")
         else:
             ax.set_xscale("function", functions=(_minus_log, _minus_power))
-        _set_ticks(ax, low, high, [])
+        _set_ticks(ax, low, high, [], distance)
     elif bulk > 0 and (high - low) / bulk > _LONG_TAILS:
         unit = bulk / 2
 
@@ -48,7 +53,7 @@ def scale_axis(ax: Axes, values: NDArray[np.float64]) -> None:
             return np.sinh(np.asarray(x)) * unit + median
 
         ax.set_xscale("function", functions=(press, release))
-        _set_ticks(ax, low, high, _round_numbers(lower, upper))
+        _set_ticks(ax, low, high, _round_numbers(lower, upper), distance)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(3, steps=_STEPS))
         ax.ticklabel_format(axis="x", scilimits=(-3, 4), useMathText=True)
@@ -68,7 +73,7 @@ def _minus_power(x: Any) -> Any:
     return -(10.0 ** -np.asarray(x, np.float64))
 
 
-def _set_ticks(ax: Axes, low: float, high: float, first: list[float]) -> None:
+def _set_ticks(ax: Axes, low: float, high: float, first: list[float], distance: float) -> None:
     """Ticks at round numbers that do not crowd: those of `first`, then powers of ten and 0.
 
     The outermost powers go before those within.
@@ -83,7 +88,7 @@ def _set_ticks(ax: Axes, low: float, high: float, first: list[float]) -> None:
     powers = [x for x in (*powers, *([0.0] if low < 0 < high else [])) if low <= x <= high]
     taken: list[float] = []
     for x in (*first, *sorted(powers, key=lambda x: -abs(place(x) - 0.5))):
-        if all(abs(place(x) - place(other)) >= _TICK_DISTANCE for other in taken):
+        if all(abs(place(x) - place(other)) >= distance for other in taken):
             taken.append(x)
     ax.xaxis.set_major_locator(FixedLocator(sorted(taken)))
     ax.xaxis.set_major_formatter(FixedFormatter([_tick_label(x) for x in sorted(taken)]))

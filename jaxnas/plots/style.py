@@ -42,6 +42,13 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def headline(figure: Figure, title: str, note: str) -> None:
+    """A title at the left and, below it, what one has to know to read the figure."""
+    figure.suptitle(f"{title}\n", x=0.01, ha="left", size=9)
+    below = 1 - 0.3 / figure.get_figheight()
+    figure.text(0.01, below, note, ha="left", va="center", size=7, color=GREY)
+
+
 def save(draw: Callable[[], Figure], path: Path, dpi: int = 200) -> None:
     """Draws a figure in the library's style and writes it as a PNG, whole or not at all.
 
