@@ -211,7 +211,7 @@ def _figures(
         part = slice(start, start + _AT_ONCE)
         truth, counts = accuracy[job.rows], params[job.rows]
         given = [scores[i].values[s, job.rows] for i, s in job.members]
-        weights = drawn[part][:, function[job.rows]].astype(np.float64)
+        weights = drawn[:, part][function[job.rows]].astype(np.float64)
         found = figures.resampled(given, truth, counts, weights)
         for (i, s), score, resample in zip(job.members, given, found, strict=True):
             samples[i][s, part] = resample

@@ -52,7 +52,7 @@ def resampled(scores: list[Floats], accuracy: Floats, params: Floats, weights: F
         scores: finite, each [n], n at least one.
         accuracy: finite, [n].
         params: number of parameters, [n].
-        weights: [R, n], how often each cell is there.
+        weights: [n, R], how often each cell is there.
 
     Returns:
         [number of scores, R, number of figures].

@@ -38,7 +38,7 @@ def monotonicity(x: ArrayLike, y: ArrayLike) -> float:
     n = len(a)
     if n < 2:
         return math.nan
-    return abs(float(pair_sums(a, b, np.ones((1, n)))[0])) / (n * (n - 1) / 2)
+    return abs(float(pair_sums(a, b, np.ones((n, 1)))[0])) / (n * (n - 1) / 2)
 
 
 def kendall(x: Floats, y: Floats) -> float:

@@ -27,7 +27,7 @@ def pair_sums(x: Floats, y: Floats, weights: Floats) -> Floats:
     Args:
         x: finite, [n].
         y: finite, [n].
-        weights: [R, n], how often each point is there.
+        weights: [n, R], how often each point is there in each weighting.
 
     Returns:
         [R].
@@ -36,9 +36,9 @@ def pair_sums(x: Floats, y: Floats, weights: Floats) -> Floats:
     sums = _between_blocks(in_x, in_y, weights)
     # Pairs in one block of y, whatever their blocks of x; then those in one block of x alone.
     for rows in _members(in_y):
-        sums += _within(x[rows], y[rows], weights[:, rows])
+        sums += _within(x[rows], y[rows], weights[rows])
     for rows in _members(in_x):
-        sums += _within(x[rows], y[rows], weights[:, rows], apart=in_y[rows])
+        sums += _within(x[rows], y[rows], weights[rows], apart=in_y[rows])
     return sums
 
 
@@ -68,14 +68,14 @@ def _between_blocks(in_x: NDArray[np.int64], in_y: NDArray[np.int64], weights: F
     indicator = scipy.sparse.csr_array(
         (np.ones(points), (in_y * wide + in_x, np.arange(points))), shape=(high * wide, points)
     )
-    # [b', b]: +1 where b' < b.
-    sign = np.sign(np.subtract.outer(np.arange(wide), np.arange(wide)).T).astype(np.float64)
-    sums = np.empty(len(weights))
-    for start in range(0, len(weights), _AT_ONCE):
-        part = weights[start : start + _AT_ONCE]
-        histogram = np.ascontiguousarray((indicator @ part.T).T).reshape(-1, high, wide)
-        lower = np.cumsum(histogram, axis=1) - histogram
-        sums[start : start + _AT_ONCE] = np.einsum("rij,rij->r", histogram, lower @ sign)
+    # [b, b']: +1 where b' < b.
+    sign = np.sign(np.subtract.outer(np.arange(wide), np.arange(wide))).astype(np.float64)
+    sums = np.empty(weights.shape[1])
+    for start in range(0, len(sums), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        histogram = (indicator @ weights[:, part]).reshape(high, wide, -1)
+        lower = np.cumsum(histogram, axis=0) - histogram
+        sums[part] = np.einsum("ijr,ijr->r", histogram, sign @ lower)
     return sums
 
 
@@ -84,8 +84,8 @@ def _within(
 ) -> Floats:
     """The sum over pairs of a block's points, only those of which `apart` differs."""
     if len(x) < 2 or x.max() == x.min() or y.max() == y.min():
-        return np.zeros(len(weights))
+        return np.zeros(weights.shape[1])
     signs = np.sign(np.subtract.outer(x, x)) * np.sign(np.subtract.outer(y, y))
     if apart is not None:
         signs *= apart[:, None] != apart
-    return np.asarray(np.einsum("ri,ri->r", weights @ signs, weights)) / 2
+    return np.asarray(np.einsum("ir,ir->r", signs @ weights, weights)) / 2
