@@ -133,10 +133,10 @@ def _print(found: Evaluation, what: str) -> None:
     print_table(columns, [_agreement(row) for row in rows], right=range(1, len(columns)))
     click.echo()
     columns = [
-        "score", "τb all", "less params'", "slope all", ">med", "on", "best cell at %",
-        "5×1000", "500×10", "500×100", "500×1000", "s/cell",
+        "score", "τb all", "σ of seeds", "less params'", "slope all", ">med", "on",
+        "best cell at %", "5×1000", "500×10", "500×100", "500×1000", "s/cell",
     ]  # fmt: skip
-    print_table(columns, [_choice(row) for row in rows], right={1, 2, 3, 4, 6, 7, 8, 9, 10, 11})
+    print_table(columns, [_choice(row) for row in rows], right={1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12})
     click.echo()
     best = int(found.accuracy.argmax())
     click.echo(
@@ -169,6 +169,7 @@ def _choice(row: dict[str, Any]) -> list[str]:
     return [
         row["label"],
         _interval(row, "kendall_all"),
+        _number(row["kendall_all_seed_std"]),
         _interval(row, "kendall_all_minus_params", sign="+"),
         _number(row["slope_all"], 3, "g"),
         _number(row["slope_above_median"], 3, "g"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from jaxnas.plots.style import BLUE, GREY, LIGHT_GREY, ORANGE, headline, new_figure
 
 Floats = NDArray[np.float64]
-Scale: TypeAlias = Literal["zero", "free", "log"]
 
 _ROW_HEIGHT = 0.19
 
@@ -31,6 +29,7 @@ class Panel:
         high: [K], upper end.
         hollow: [K], drawn hollow: of another unit.
         mark: where a dashed line stands, NaN for none.
+        from_zero: the axis begins at 0.
     """
 
     title: str
@@ -40,6 +39,7 @@ class Panel:
     high: Floats
     hollow: NDArray[np.bool_] | None = None
     mark: float = math.nan
+    from_zero: bool = False
 
 
 def draw_bars(
@@ -48,7 +48,7 @@ def draw_bars(
     panels: list[Panel],
     title: str,
     note: str,
-    scale: Scale,
+    log: bool = False,
 ) -> Figure:
     """Panels side by side, a row for each score; baselines in a colour of their own.
 
@@ -58,17 +58,14 @@ def draw_bars(
         panels: one or more.
         title: of the whole.
         note: what the colours and lines mean.
-        scale: of the horizontal axes: "zero" begins at 0, "free" where the values do, each panel
-            for itself; "log" is one for all.
+        log: one logarithmic axis for all panels.
     """
     figure = new_figure(1.3 + 2.6 * len(panels), 1.3 + _ROW_HEIGHT * len(names))
     headline(figure, title, note)
-    axes = figure.subplots(1, len(panels), sharey=True, sharex=scale == "log", squeeze=False)[0]
+    axes = figure.subplots(1, len(panels), sharey=True, sharex=log, squeeze=False)[0]
     for ax, panel in zip(axes, panels, strict=True):
         _draw_panel(ax, panel, baseline)
-        if scale == "zero":
-            ax.set_xlim(left=0)
-    if scale == "log":
+    if log:
         _scale_log(axes[0], np.concatenate([panel.values for panel in panels]))
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
@@ -100,6 +97,8 @@ def _draw_panel(ax: Axes, panel: Panel, baseline: NDArray[np.bool_]) -> None:
             )  # fmt: skip
     if not math.isnan(panel.mark):
         ax.axvline(panel.mark, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
+    if panel.from_zero:
+        ax.set_xlim(left=0)
     ax.grid(axis="y", color=LIGHT_GREY, linewidth=0.4)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0)

@@ -92,7 +92,7 @@ def draw_kernel(name: str, score: Floats, accuracy: Floats, what: str, title: st
         ax.set_xlabel(name)
         _draw_cloud(ax, x[chosen], y[chosen], log=False)
         _draw_quantiles(ax, x[chosen], y[chosen])
-    left.set_ylabel(what)
+    left.set_ylabel(what.replace(" after", "\nafter"))
     handles, labels = left.get_legend_handles_labels()
     if handles:
         left.legend(handles, labels, loc="lower right")

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxnas.evaluation import PROTOCOLS, Evaluation, baselines
-from jaxnas.plots.bars import Panel, Scale, draw_bars
+from jaxnas.plots.bars import Panel, draw_bars
 from jaxnas.plots.clouds import Floats, draw_clouds, draw_kernel
 from jaxnas.plots.familiar import draw_familiar
 from jaxnas.plots.style import save
@@ -75,16 +75,18 @@ def _clouds(evaluation: Evaluation) -> dict[str, Floats]:
 def _draw_picked(evaluation: Evaluation, what: str) -> Figure:
     """Figure 3; with fewer cells than its protocol draws, that of the largest draw there is."""
     possible = [p for p in PROTOCOLS if p.cells <= len(evaluation.cells)]
-    runs, cells = protocol = possible[0] if possible else PROTOCOLS[0]
+    # The first of the largest: the paper's, where there are cells enough for it.
+    runs, cells = protocol = max(possible or PROTOCOLS, key=lambda p: p.cells)
     mean, std = (_column(evaluation, f"{protocol.name}{end}") for end in ("", "_std"))
     best = float(evaluation.accuracy.max())
     seconds = _column(evaluation, "seconds_per_cell")
     title = f"picked of {cells:,} cells, {runs} runs"
     panels = [Panel(title, what, mean, mean - std, mean + std, mark=best)]
     if np.isfinite(seconds).any():
-        panels.append(Panel("time of a score", "s per cell, median", seconds, seconds, seconds))
+        label = "s per cell, median"
+        panels.append(Panel("time of a score", label, seconds, seconds, seconds, from_zero=True))
     note = f"mean ± standard deviation; dashed: the best cell, {best:.2f} %; {_ORANGE_MEANS}"
-    return _bars(evaluation, panels, "Accuracy of the top-scored function", note, "free")
+    return _bars(evaluation, panels, "Accuracy of the top-scored function", note)
 
 
 def _draw_monotonicity(evaluation: Evaluation, what: str) -> Figure:
@@ -94,9 +96,10 @@ def _draw_monotonicity(evaluation: Evaluation, what: str) -> Figure:
         name = f"monotonicity_{among}"
         values, low, high = (_column(evaluation, f"{name}{end}") for end in ("", "_low", "_high"))
         params = float(values[evaluation.labels.index(baselines.PARAMS)])
-        panels.append(Panel(title, r"monotonicity $|\tau_a|$", values, low, high, mark=params))
+        label = r"monotonicity $|\tau_a|$"
+        panels.append(Panel(title, label, values, low, high, mark=params, from_zero=True))
     note = f"{_INTERVALS}; dashed: counting parameters; {_ORANGE_MEANS}"
-    return _bars(evaluation, panels, f"Monotonicity: {what}", note, "zero")
+    return _bars(evaluation, panels, f"Monotonicity: {what}", note)
 
 
 def _draw_slopes(evaluation: Evaluation, what: str) -> Figure:
@@ -114,14 +117,14 @@ def _draw_slopes(evaluation: Evaluation, what: str) -> Figure:
         f"filled: per unit of log(1 − score), hollow: per standard deviation of the score; "
         f"{_INTERVALS}; {_ORANGE_MEANS}"
     )
-    return _bars(evaluation, panels, f"Slope: {what}", note, "log")
+    return _bars(evaluation, panels, f"Slope: {what}", note, log=True)
 
 
 def _bars(
-    evaluation: Evaluation, panels: list[Panel], title: str, note: str, scale: Scale
+    evaluation: Evaluation, panels: list[Panel], title: str, note: str, log: bool = False
 ) -> Figure:
     baseline = np.array([score.name in baselines.NAMES for score in evaluation.scores])
-    return draw_bars(evaluation.labels, baseline, panels, title, note, scale)
+    return draw_bars(evaluation.labels, baseline, panels, title, note, log)
 
 
 def _column(evaluation: Evaluation, name: str) -> Floats:
