@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
-import threadpoolctl  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.evaluation import baselines, choosing, figures, metrics, replicates
+from jaxnas.evaluation import baselines, choosing, figures, metrics
+from jaxnas.evaluation.bootstrap import bootstrap
 from jaxnas.evaluation.pairs import Floats
 from jaxnas.evaluation.scores import Score, average, scores_of
 from jaxnas.spaces import nb201
@@ -24,11 +22,11 @@ LEAST_CELLS = 10
 
 _RANDOM_DRAWS = 5
 
+# Settings of a run on which its counts depend.
+_SIZES = ("num_classes", "image_size", "stem_channels", "cells_per_stage")
+
 # Per cent; the interval is between the quantiles that leave out half of the rest on each side.
 _CONFIDENCE = 95
-
-# Resamples at a time: their weights are 16 MB for the whole space.
-_AT_ONCE = 125
 
 
 class EvaluationError(ValueError):
@@ -61,19 +59,6 @@ class Evaluation:
     def labels(self) -> list[str]:
         """What to call the table's rows."""
         return [score.label for score in self.scores]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Scores, each with one seed, that have values for the same cells.
-
-    Attributes:
-        rows: which cells, [n].
-        members: (score's place, seed's place) of each.
-    """
-
-    rows: NDArray[np.bool_]
-    members: list[tuple[int, int]]
 
 
 def evaluate(
@@ -135,7 +120,7 @@ def evaluate(
             scores += [score, average(score)] if len(score.values) > 1 else [score]
 
     params = counted[baselines.PARAMS]
-    values, samples = _figures(scores, truth, params, function, resamples, seed, progress)
+    values, samples = bootstrap(scores, truth, params, function, resamples, seed, progress)
     picked = _picks(scores, truth, function, seed)
     columns = _identity(scores)
     for place, name in enumerate(figures.FIGURES):
@@ -156,9 +141,6 @@ def evaluate(
         disconnected=int((~nb201.is_connected(nb201.cell_ops()[cells])).sum()),
         replicates=resamples,
     )
-
-
-_SIZES = ("num_classes", "image_size", "stem_channels", "cells_per_stage")
 
 
 def _accuracies(cells: NDArray[np.int64], accuracy: NDArray[np.floating[Any]]) -> Floats:
@@ -190,56 +172,6 @@ def _given(values: Floats) -> tuple[Floats, NDArray[np.bool_]]:
 def _constant(counted: Mapping[str, Floats]) -> Iterator[Score]:
     for name, values in counted.items():
         yield Score(name, *_given(values[None]))
-
-
-def _figures(
-    scores: list[Score],
-    accuracy: Floats,
-    params: Floats,
-    function: NDArray[np.integer],
-    resamples: int,
-    seed: int,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[list[Floats], list[Floats]]:
-    """Of each score its figures, [S, figures], and their resamples, [S, R, figures]."""
-    shape = len(figures.FIGURES)
-    values = [np.full((len(score.values), shape), np.nan) for score in scores]
-    samples = [np.full((len(score.values), resamples, shape), np.nan) for score in scores]
-    drawn = replicates.resample(function, resamples, seed)
-
-    def run(job: _Job, start: int) -> None:
-        part = slice(start, start + _AT_ONCE)
-        truth, counts = accuracy[job.rows], params[job.rows]
-        given = [scores[i].values[s, job.rows] for i, s in job.members]
-        weights = drawn[:, part][function[job.rows]].astype(np.float64)
-        found = figures.resampled(given, truth, counts, weights)
-        for (i, s), score, resample in zip(job.members, given, found, strict=True):
-            samples[i][s, part] = resample
-            if not start:
-                values[i][s] = figures.values(score, truth, counts)
-
-    tasks = [(job, start) for job in _jobs(scores) for start in range(0, resamples, _AT_ONCE)]
-    # One thread a task: BLAS's own threads would fight for the same cores.
-    with threadpoolctl.threadpool_limits(1, "blas"), ThreadPoolExecutor(_cores()) as pool:
-        for done, _ in enumerate(pool.map(lambda task: run(*task), tasks), 1):
-            if progress:
-                progress(done, len(tasks))
-    return values, samples
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _jobs(scores: list[Score]) -> Iterator[_Job]:
-    members: dict[bytes, list[tuple[int, int]]] = {}
-    for i, score in enumerate(scores):
-        for s, present in enumerate(~np.isnan(score.values)):
-            members.setdefault(present.tobytes(), []).append((i, s))
-    for rows, those in members.items():
-        present = np.frombuffer(rows, np.bool_)
-        if present.any():
-            yield _Job(present, those)
 
 
 def _identity(scores: list[Score]) -> dict[str, list[Any]]:

@@ -65,11 +65,9 @@ def plot_evaluation(evaluation: Evaluation, folder: Path, what: str) -> list[Pat
 
 def _clouds(evaluation: Evaluation) -> dict[str, Floats]:
     """Values of each score but chance; over several seeds their mean."""
-    return {
-        score.name: score.values[0]
-        for score in evaluation.scores
-        if score.name != baselines.RANDOM  # the averaged one comes last
-    }
+    shown = (score for score in evaluation.scores if score.name != baselines.RANDOM)
+    # Of a score with several seeds the averaged one comes last, and stays.
+    return {score.name: score.values[0] for score in shown}
 
 
 def _draw_picked(evaluation: Evaluation, what: str) -> Figure:
