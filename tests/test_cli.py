@@ -31,6 +31,7 @@ from jaxnas.cli.progress import RunProgress
 from jaxnas.engine import settings as engine_settings
 from jaxnas.engine.scoring import ALL, COLUMNS
 from jaxnas.networks.initialisers import Initialisation
+from jaxnas.plots import distributions
 from jaxnas.results import Folder, Record
 from jaxnas.spaces import nb201
 
@@ -668,7 +669,7 @@ def test_headline_counts_cells_functions_and_disconnected() -> None:
     connected = nb201.is_connected(nb201.cell_ops()[:count])
     functions = len(set(nb201.representatives()[:count][connected].tolist()))
     left_out = count - int(connected.sum())
-    shown = plots._counted(table, table.filter(pa.array(connected)))
+    shown = distributions._counted(table, table.filter(pa.array(connected)))
     assert shown == (
         f"200 cells: {functions} functions shown, {left_out} disconnected cells left out"
     )

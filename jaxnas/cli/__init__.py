@@ -1,4 +1,4 @@
-"""The command line: `jaxnas score`, `top`, `merge`, `proxies`, `search`."""
+"""The command line, `jaxnas`: one file a command, and what they share."""
 
 from jaxnas.cli.entry import main
 

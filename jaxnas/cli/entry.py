@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from jaxnas.cli import errors, process
+from jaxnas.cli.evaluating import evaluate
 from jaxnas.cli.joining import merge
 from jaxnas.cli.oracle import oracle
 from jaxnas.cli.scoring import score
@@ -22,11 +23,12 @@ from jaxnas.version import __version__
 def jaxnas() -> None:
     """Scores neural architectures before any training.
 
-    jaxnas score runs the main job: cells of NAS-Bench-201 by many zero-shot proxies.
+    jaxnas score runs the main job: cells of NAS-Bench-201 by many zero-shot proxies. jaxnas
+    evaluate says how well each proxy ranks them.
     """
 
 
-for command in (score, top, merge, proxies, oracle, search):
+for command in (score, top, merge, proxies, oracle, evaluate, search):
     jaxnas.add_command(command)
 
 

@@ -23,9 +23,8 @@ def finish(table: pa.Table, out: Path, dataset: str | None = None) -> None:
         out: the folder.
         dataset: what the picture calls the images.
     """
-    from jaxnas.engine.scoring import SCORES_FILE
     from jaxnas.plots import plot_scores
-    from jaxnas.results import Folder
+    from jaxnas.results import SCORES_FILE, Folder
 
     with Folder.load(out) as folder:
         title = describe(folder.settings, dataset)

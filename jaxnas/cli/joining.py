@@ -23,11 +23,11 @@ def merge(folders: tuple[Path, ...], out: Path, noise_range: options.NoiseRange)
     """
     from jaxnas import results
     from jaxnas.cli.finishing import finish
-    from jaxnas.engine.scoring import SCORES_FILE, read_table
+    from jaxnas.engine.scoring import read_table
 
     merged = results.merge(folders, out)
     table = read_table(out, noise_range)
     with results.Folder.load(out) as folder:
-        results.write_table(table, out / SCORES_FILE, settings=folder.settings)
+        results.write_table(table, out / results.SCORES_FILE, settings=folder.settings)
     click.echo(f"folders joined: {len(folders)}, parts copied: {merged.parts}", err=True)
     finish(table, out)

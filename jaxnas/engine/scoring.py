@@ -18,12 +18,11 @@ from jaxnas.engine.schedule import run_on_workers
 from jaxnas.engine.settings import Settings
 from jaxnas.precision import with_float64
 from jaxnas.proxies.catalogue import CATALOGUE, NOISE_LEVELS, unknown_name
-from jaxnas.results import JSON, Folder, Record, Request
+from jaxnas.results import JSON, SCORES_FILE, Folder, Record, Request
 from jaxnas.spaces import nb201
 from jaxnas.version import __version__
 
 COUNTS = ("params", "flops")
-SCORES_FILE = "scores.parquet"
 
 # A killed run loses at most the work of the time between two parts.
 _SECONDS_A_PART = 10.0

@@ -20,6 +20,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from jaxnas.results import parts
 from jaxnas.results.manifest import (
     JSON,
+    MANIFEST_FILE,
     Manifest,
     Request,
     differences,
@@ -39,7 +40,6 @@ from jaxnas.results.records import (
     to_table,
 )
 
-_MANIFEST = "manifest.json"
 _PARTS = "parts"
 _LOCK = ".lock"
 
@@ -103,8 +103,8 @@ class Folder:
         manifest = _read_manifest(folder)
         if manifest is None:
             raise ResultsError(
-                f"{folder} is not a results folder: expected {folder / _MANIFEST}, which is not "
-                "there; give the --out folder of a scoring run."
+                f"{folder} is not a results folder: expected {folder / MANIFEST_FILE}, which is "
+                "not there; give the --out folder of a scoring run."
             )
         return cls(folder, manifest, lock=None)
 
@@ -225,7 +225,7 @@ class Folder:
     def _update(self, manifest: Manifest) -> None:
         """Writes the manifest if it differs from the one on disk."""
         self._check_writable()
-        path = self.path / _MANIFEST
+        path = self.path / MANIFEST_FILE
         if manifest != self.manifest or not path.exists():
             parts.write_atomically(path, dump(manifest))
             self.manifest = manifest
@@ -267,7 +267,7 @@ def _lock(folder: Path) -> int:
 
 def _read_manifest(folder: Path) -> Manifest | None:
     """The folder's manifest, None where there is none."""
-    path = folder / _MANIFEST
+    path = folder / MANIFEST_FILE
     with parts.disk_errors(path, "read"):
         try:
             data = path.read_bytes()
@@ -282,8 +282,8 @@ def _manifest_for(folder: Path, settings: Mapping[str, JSON]) -> Manifest:
     if manifest is None:
         if parts.list_parts(folder / _PARTS):
             raise ResultsError(
-                f"{folder} holds scores but no {_MANIFEST}, which says what they are: restore it "
-                "from a copy or use another --out folder."
+                f"{folder} holds scores but no {MANIFEST_FILE}, which says what they are: restore "
+                "it from a copy or use another --out folder."
             )
         return Manifest(plain_json(settings))
     different = differences(manifest.settings, settings)

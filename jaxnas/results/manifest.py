@@ -15,6 +15,7 @@ from jaxnas.spaces import nb201
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
 FORMAT_VERSION = 1
+MANIFEST_FILE = "manifest.json"
 _FORMAT = "jaxnas-results"
 _RANGE = re.compile(r"(-?\d+)(?:-(-?\d+))?")
 

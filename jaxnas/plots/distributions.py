@@ -2,60 +2,29 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
-import matplotlib.style
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import scipy.stats  # type: ignore[import-untyped]
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from jaxnas.results.parts import write_atomically
+from jaxnas.plots.scales import scale_axis, short
+from jaxnas.plots.style import BLUE, GREY, VERMILLION, new_figure, save
 
 _ROW = ("cell", "arch", "function", "seed", "status")
-
-# Okabe and Ito's colours, told apart with any colour vision.
-_BLUE, _VERMILLION, _GREY = "#0072B2", "#D55E00", "#595959"
-
-_STYLE: dict[str, Any] = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-}
 
 # Inches.
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.15, 1.65
 _RANK_CELL = 0.33
 _HEADER = 0.72
 _SMALLEST_WIDTH = 5.0
-
-# Between the 95 % and the 5 % quantile: a ratio above which an axis is logarithmic.
-_LOGARITHMIC = 30.0
-
-# Between the whole range and that of the middle half: a ratio above which the tails are pressed.
-_LONG_TAILS = 12.0
-
-# Of ticks, times powers of ten.
-_STEPS = (1, 2, 2.5, 5, 10)
-
-# Of the axis's length.
-_TICK_DISTANCE = 0.2
 
 # So many values or fewer are drawn one by one under the bars.
 _FEW = 50
@@ -92,12 +61,7 @@ def plot_scores(table: pa.Table, path: Path, title: str = "") -> None:
     scores = {
         name: function_scores(connected, name) for name in table.column_names if name not in _ROW
     }
-    buffer = io.BytesIO()
-    with matplotlib.style.context(["default", _STYLE]):
-        figure = _draw(scores, title, _counted(table, connected))
-        # Not the plotting program's version, which is metadata by default.
-        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
-    write_atomically(Path(path), buffer.getvalue())
+    save(lambda: _draw(scores, title, _counted(table, connected)), path, dpi=150)
 
 
 def function_scores(table: pa.Table, name: str) -> Scores:
@@ -162,14 +126,13 @@ def _draw(scores: dict[str, Scores], title: str, counted: str) -> Figure:
     columns = math.ceil(count / rows)
     panels = max(columns * _PANEL_WIDTH, _SMALLEST_WIDTH - matrix_width)
     height = max(rows * _PANEL_HEIGHT, matrix_height)
-    figure = Figure(figsize=(panels + matrix_width, height + _HEADER), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(panels + matrix_width, height + _HEADER)
     parts: Any = figure.subfigures(2, 1, height_ratios=[_HEADER, height])
     header, body = parts
     left = 0.08 / figure.get_figwidth()
     header.text(left, 0.88, "NAS-Bench-201 cells before training", va="top", size=11)
     header.text(left, 0.55, title, va="top", size=8)
-    header.text(left, 0.29, counted, va="top", size=8, color=_GREY)
+    header.text(left, 0.29, counted, va="top", size=8, color=GREY)
     if not matrix_width:
         _draw_panels(body, scores, rows, columns)
         return figure
@@ -191,104 +154,23 @@ def _draw_panels(where: SubFigure, scores: dict[str, Scores], rows: int, columns
 def _draw_distribution(ax: Axes, name: str, values: NDArray[np.float64]) -> None:
     finite = values[np.isfinite(values)]
     failed = len(values) - len(finite)
-    median = f"median {_short(float(np.median(finite)))}" if len(finite) else "no finite value"
+    median = f"median {short(float(np.median(finite)))}" if len(finite) else "no finite value"
     note = median + (f", {failed:,} not finite" if failed else "")
     ax.set_title(name, loc="left", pad=13, weight="bold")
-    ax.text(0, 1.035, note, transform=ax.transAxes, size=7, color=_VERMILLION)
+    ax.text(0, 1.035, note, transform=ax.transAxes, size=7, color=VERMILLION)
     ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     if not len(finite):
         ax.set_xticks([])
         ax.set_yticks([])
         return
-    _scale_axis(ax, finite)
+    scale_axis(ax, finite)
     gap = 0.5 if len(finite) <= _FEW else 0.0
-    edge = "white" if gap else _BLUE
-    ax.hist(finite, _edges(ax, finite).tolist(), color=_BLUE, edgecolor=edge, linewidth=gap)
-    ax.axvline(float(np.median(finite)), color=_VERMILLION, linewidth=1)
+    edge = "white" if gap else BLUE
+    ax.hist(finite, _edges(ax, finite).tolist(), color=BLUE, edgecolor=edge, linewidth=gap)
+    ax.axvline(float(np.median(finite)), color=VERMILLION, linewidth=1)
     if len(finite) <= _FEW:
         floor = ax.get_xaxis_transform()
         ax.plot(finite, np.full(len(finite), 0.03), "|", color="black", ms=5, transform=floor)
-
-
-def _scale_axis(ax: Axes, values: NDArray[np.float64]) -> None:
-    """Scales the axis so that both the bulk of the values and their tails are seen.
-
-    Logarithmic where values of one sign span decades; where the tails are long, the inverse
-    hyperbolic sine about the median: linear in the bulk, logarithmic in the tails; else linear.
-    """
-    low, near, median, far, high = np.quantile(values, [0, 0.05, 0.5, 0.95, 1]).tolist()
-    lower, upper = np.quantile(values, [0.25, 0.75]).tolist()
-    bulk = upper - lower
-    if near * far > 0 and low * high > 0 and _ratio(near, far) > _LOGARITHMIC:
-        if low > 0:
-            ax.set_xscale("log")
-        else:
-            ax.set_xscale("function", functions=(_minus_log, _minus_power))
-        _set_ticks(ax, low, high, [])
-    elif bulk > 0 and (high - low) / bulk > _LONG_TAILS:
-        unit = bulk / 2
-
-        def press(x: Any) -> Any:
-            return np.arcsinh((np.asarray(x) - median) / unit)
-
-        def release(x: Any) -> Any:
-            return np.sinh(np.asarray(x)) * unit + median
-
-        ax.set_xscale("function", functions=(press, release))
-        _set_ticks(ax, low, high, _round_numbers(lower, upper))
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(3, steps=_STEPS))
-        ax.ticklabel_format(axis="x", scilimits=(-3, 4), useMathText=True)
-        ax.xaxis.get_offset_text().set_fontsize(7)
-
-
-def _ratio(a: float, b: float) -> float:
-    return max(abs(a), abs(b)) / min(abs(a), abs(b))
-
-
-def _minus_log(x: Any) -> Any:
-    """Of negative numbers: rises with them, equal steps a decade."""
-    return -np.log10(np.maximum(-np.asarray(x, np.float64), np.finfo(np.float64).tiny))
-
-
-def _minus_power(x: Any) -> Any:
-    return -(10.0 ** -np.asarray(x, np.float64))
-
-
-def _set_ticks(ax: Axes, low: float, high: float, first: list[float]) -> None:
-    """Ticks at round numbers that do not crowd: those of `first`, then powers of ten and 0.
-
-    The outermost powers go before those within.
-    """
-    transform = ax.xaxis.get_transform()
-    ends = np.asarray(transform.transform([low, high]))
-
-    def place(x: float) -> float:
-        return float((np.asarray(transform.transform([x]))[0] - ends[0]) / (ends[1] - ends[0]))
-
-    powers = [sign * 10.0**power for sign in (-1, 1) for power in range(-30, 31)]
-    powers = [x for x in (*powers, *([0.0] if low < 0 < high else [])) if low <= x <= high]
-    taken: list[float] = []
-    for x in (*first, *sorted(powers, key=lambda x: -abs(place(x) - 0.5))):
-        if all(abs(place(x) - place(other)) >= _TICK_DISTANCE for other in taken):
-            taken.append(x)
-    ax.xaxis.set_major_locator(FixedLocator(sorted(taken)))
-    ax.xaxis.set_major_formatter(FixedFormatter([_tick_label(x) for x in sorted(taken)]))
-    ax.xaxis.set_minor_locator(NullLocator())
-
-
-def _round_numbers(low: float, high: float) -> list[float]:
-    """A few round numbers within a range, those in its middle first."""
-    ticks = MaxNLocator(3, steps=_STEPS).tick_values(low, high)
-    within = [float(x) for x in ticks if low <= x <= high]
-    return sorted(within, key=lambda x: abs(x - (low + high) / 2))
-
-
-def _tick_label(value: float) -> str:
-    power = math.log10(abs(value)) if value else 0.5
-    if power.is_integer() and not -2 <= power <= 2:
-        return f"${'-' if value < 0 else ''}10^{{{power:.0f}}}$"
-    return _short(value)
 
 
 def _edges(ax: Axes, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -327,13 +209,3 @@ def _draw_matrix(where: SubFigure, scores: dict[str, Scores]) -> None:
             ax.text(column, row, text, ha="center", va="center", size=6, color=colour)
     bar = where.colorbar(image, ax=ax, shrink=0.6, aspect=25, ticks=[-1, -0.5, 0, 0.5, 1])
     bar.outline.set_visible(False)
-
-
-def _short(value: float) -> str:
-    """Three digits, as "−67.2", "−1.03e3" or "2.5e−4"."""
-    text = f"{value:.3g}" if value == 0 or abs(value) >= 0.01 else f"{value:.2e}"
-    digits, e, power = text.partition("e")
-    if e:
-        digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
-        text = f"{digits}e{int(power)}"
-    return text.replace("-", "−")
