@@ -4,7 +4,7 @@ Images are [B, H, W, C], kernels [kh, kw, C_in, C_out]. Everything here works un
 `vmap` and their compositions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -17,6 +17,9 @@ from jaxnas.types import Array
 BatchNormMode = Literal["batch", "example", "frozen"]
 BN_MODES: tuple[BatchNormMode, ...] = ("batch", "example", "frozen")
 BN_EPSILON = 1e-5
+
+# Examples whose images and cotangents stay in a core's cache while a kernel's gradient is summed.
+_CACHED = 16
 
 # Without it accelerators round the factors to TF32 or bfloat16.
 _PRECISION = lax.Precision.HIGHEST
@@ -103,15 +106,37 @@ def _batch_kernel_gradient(
         (pad, size + (m - 1) * stride - n - pad)
         for n, m in zip(x.shape[1:3], dy.shape[1:3], strict=True)
     ]
-    gradient = lax.conv_general_dilated(
-        x.transpose(3, 1, 2, 0),
-        dy.transpose(1, 2, 0, 3),
-        (1, 1),
-        padding,
-        rhs_dilation=(stride, stride),
-        **_CONV,
-    )
-    return gradient.transpose(1, 2, 0, 3)
+
+    def whole(x: Array, dy: Array) -> Array:
+        gradient = lax.conv_general_dilated(
+            x.transpose(3, 1, 2, 0),
+            dy.transpose(1, 2, 0, 3),
+            (1, 1),
+            padding,
+            rhs_dilation=(stride, stride),
+            **_CONV,
+        )
+        return gradient.transpose(1, 2, 0, 3)
+
+    if len(x) < 2 * _CACHED:
+        return whole(x, dy)
+    in_parts = partial(_sum_over_parts, whole, kernel_shape)
+    return lax.platform_dependent(x, dy, cpu=in_parts, default=whole)
+
+
+def _sum_over_parts(
+    gradient: Callable[[Array, Array], Array], shape: tuple[int, ...], x: Array, dy: Array
+) -> Array:
+    """A kernel's gradient, a few examples at a time: two to three times as fast on a CPU."""
+    parts = len(x) // _CACHED
+    split = parts * _CACHED
+
+    def add(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
+        return total + gradient(*part), None
+
+    stacked = tuple(a[:split].reshape(parts, _CACHED, *a.shape[1:]) for a in (x, dy))
+    total, _ = lax.scan(add, jnp.zeros(shape, x.dtype), stacked)
+    return total if split == len(x) else total + gradient(x[split:], dy[split:])
 
 
 def _tapwise_kernel_gradient(x: Array, dy: Array, *, size: int, stride: int) -> Array:
@@ -163,6 +188,17 @@ def avg_pool_gradient(dy: Array) -> Array:
 avg_pool.defvjp(lambda x: (avg_pool(x), None), lambda _, dy: (avg_pool_gradient(dy),))
 
 
+def batch_statistics(x: Array) -> tuple[Array, Array]:
+    """Mean and biased variance [1, 1, 1, C] of a batch [B, H, W, C], as `batch` mode has them."""
+    return _statistics(x, (0, 1, 2))
+
+
+def _statistics(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    mean = jnp.mean(x, axes, keepdims=True)
+    variance = jnp.mean(jnp.square(x), axes, keepdims=True) - jnp.square(mean)
+    return mean, jnp.maximum(variance, 0)
+
+
 def _statistics_axes(mode: BatchNormMode) -> tuple[int, ...]:
     return (0, 1, 2) if mode == "batch" else (1, 2)
 
@@ -181,10 +217,8 @@ def normalise(x: Array, mode: BatchNormMode) -> tuple[Array, Array]:
     if mode == "frozen":
         inverse = lax.rsqrt(jnp.ones((1, 1, 1, 1), x.dtype) + BN_EPSILON)
         return x * inverse, inverse
-    axes = _statistics_axes(mode)
-    mean = jnp.mean(x, axes, keepdims=True)
-    variance = jnp.mean(jnp.square(x), axes, keepdims=True) - jnp.square(mean)
-    inverse = lax.rsqrt(jnp.maximum(variance, 0) + BN_EPSILON)
+    mean, variance = _statistics(x, _statistics_axes(mode))
+    inverse = lax.rsqrt(variance + BN_EPSILON)
     return (x - mean) * inverse, inverse
 
 
