@@ -12,7 +12,11 @@ from jaxnas.cli import errors, process
 from jaxnas.cli.joining import merge
 from jaxnas.cli.scoring import score
 from jaxnas.cli.showing import proxies, top
+from jaxnas.cli.training import train
 from jaxnas.version import __version__
+
+# Commands that go on where they were stopped.
+RESUMED = ("score", "train")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -24,7 +28,7 @@ def jaxnas() -> None:
     """
 
 
-for command in (score, top, merge, proxies):
+for command in (score, train, top, merge, proxies):
     jaxnas.add_command(command)
 
 
@@ -54,7 +58,11 @@ def run(arguments: Sequence[str], start: process.Start | None = None) -> int:
             )
         return status if isinstance(status, int) else 0
     except errors.Stopped as stopped:
-        onward = "; the same command goes on from here" if "score" in arguments[:1] else ""
+        onward = (
+            "; the same command goes on from here"
+            if arguments[:1] and arguments[0] in RESUMED
+            else ""
+        )
         click.echo(f"stopped{onward}", err=True)
         return stopped.exit_status
     except (click.ClickException, ValueError, OSError, MemoryError) as error:

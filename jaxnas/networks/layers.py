@@ -134,8 +134,10 @@ def _sum_over_parts(
     def add(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
         return total + gradient(*part), None
 
-    stacked = tuple(a[:split].reshape(parts, _CACHED, *a.shape[1:]) for a in (x, dy))
-    total, _ = lax.scan(add, jnp.zeros(shape, x.dtype), stacked)
+    def stacked(a: Array) -> Array:
+        return a[:split].reshape(parts, _CACHED, *a.shape[1:])
+
+    total, _ = lax.scan(add, jnp.zeros(shape, x.dtype), (stacked(x), stacked(dy)))
     return total if split == len(x) else total + gradient(x[split:], dy[split:])
 
 
