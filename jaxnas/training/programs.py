@@ -164,7 +164,8 @@ def _train_step(
     (loss, (correct, stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     updates, rest = optimiser.update(gradient, state.optimiser, state.params)
     params = optax.apply_updates(state.params, updates)
-    finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm((params, stats)))
+    sound = jax.tree.map(lambda a: jnp.isfinite(a).all(), (loss, params, stats))
+    finite = jax.tree.reduce(jnp.logical_and, sound)
     return TrainState(params, stats, rest), StepResult(loss, correct, finite)
 
 

@@ -28,5 +28,5 @@ def learning_rate(settings: Settings, epoch: int | Array) -> Array:
 
     It stays the same through the epoch, as in the benchmark's code, so the last epoch's is not 0.
     """
-    fraction = jnp.asarray(epoch) / settings.epochs
+    fraction = jnp.asarray(epoch, float) / settings.epochs
     return 0.5 * settings.learning_rate * (1 + jnp.cos(jnp.pi * fraction))
