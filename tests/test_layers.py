@@ -184,6 +184,30 @@ def test_conv_gradient_with_one_side_batched():
     assert_trees_close(found, jnp.stack(wanted))
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("examples", [31, 32, 41])
+def test_kernel_gradient_of_many_examples(examples, stride):
+    """Summed a few examples at a time, with and without a remainder."""
+    x, kernel = draw(examples, 4, 6, 2), draw(3, 3, 2, 3, seed=1)
+    pull = jax.vjp(partial(plain_conv, stride), x, kernel)[1]
+    dy = draw(*plain_conv(stride, x, kernel).shape, seed=2)
+    found = jax.jit(lambda x, dy: layers.conv_kernel_gradient(x, dy, kernel.shape, stride))(x, dy)
+    assert_trees_close(found, pull(dy)[1])
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(3, 16), (16, 3), (16, 16), (32, 32), (1, 2)])
+@pytest.mark.parametrize("width", [4, 6, 7, 16])
+def test_conv_of_any_channels_and_width(inputs, outputs, width):
+    """However many pixels of a row are computed at once."""
+    x, kernel = draw(2, 3, width, inputs), draw(3, 3, inputs, outputs, seed=1)
+    assert_trees_close(jax.jit(layers.conv)(x, kernel), plain_conv(1, x, kernel))
+    found = jax.jit(layers.conv_input_gradient, static_argnums=2)(
+        draw(2, 3, width, outputs), kernel, x.shape
+    )
+    pull = jax.vjp(partial(plain_conv, 1), x, kernel)[1]
+    assert_trees_close(found, pull(draw(2, 3, width, outputs))[0])
+
+
 def test_avg_pool_does_not_count_padding():
     ones = np.ones((1, 4, 5, 2))
     np.testing.assert_allclose(jax.jit(layers.avg_pool)(ones), ones, rtol=1e-14)

@@ -15,7 +15,11 @@ from jaxnas.cli.oracle import oracle
 from jaxnas.cli.scoring import score
 from jaxnas.cli.searching import search
 from jaxnas.cli.showing import proxies, top
+from jaxnas.cli.training import train
 from jaxnas.version import __version__
+
+# Commands that go on where they were stopped.
+RESUMED = ("score", "train", "oracle")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -28,7 +32,7 @@ def jaxnas() -> None:
     """
 
 
-for command in (score, top, merge, proxies, oracle, evaluate, search):
+for command in (score, top, merge, proxies, oracle, evaluate, search, train):
     jaxnas.add_command(command)
 
 
@@ -58,8 +62,7 @@ def run(arguments: Sequence[str], start: process.Start | None = None) -> int:
             )
         return status if isinstance(status, int) else 0
     except errors.Stopped as stopped:
-        resumable = {"score", "oracle"}.intersection(arguments[:1])
-        onward = "; the same command goes on from here" if resumable else ""
+        onward = "; the same command goes on from here" if arguments[0] in RESUMED else ""
         click.echo(f"stopped{onward}", err=True)
         return stopped.exit_status
     except (click.ClickException, ValueError, OSError, MemoryError) as error:

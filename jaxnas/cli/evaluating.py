@@ -49,7 +49,7 @@ def evaluate(folder: Path, truth: Path, dataset: str, split: str, epochs: str, o
         raise ValueError(f"{out} is a file: expected a folder, or a path where there is none")
 
     from jaxnas import evaluation, oracle, results
-    from jaxnas.cli.oracle import ArchiveProgress
+    from jaxnas.cli.archive_progress import ArchiveProgress
     from jaxnas.plots import plot_evaluation
 
     table = results.read_finished(folder)

@@ -1,7 +1,13 @@
 """Image data: read once, checked once, served as one fixed batch per seed."""
 
 from jaxnas.data.datasets import SOURCES, Source, data_folder, digits, load, names, read_npz
-from jaxnas.data.images import DataError, Images, channel_statistics, normalise
+from jaxnas.data.images import (
+    DataError,
+    Images,
+    channel_statistics,
+    normalise,
+    random_order,
+)
 from jaxnas.data.pickles import UnsafePickleError, read_batch
 
 __all__ = [
@@ -16,6 +22,7 @@ __all__ = [
     "load",
     "names",
     "normalise",
+    "random_order",
     "read_batch",
     "read_npz",
 ]

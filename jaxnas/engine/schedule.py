@@ -9,12 +9,15 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def run_on_workers(workers: Sequence[Callable[[T], R]], jobs: Iterable[T]) -> Iterator[R]:
+def run_on_workers(
+    workers: Sequence[Callable[[T], R]], jobs: Iterable[T], stop: threading.Event | None = None
+) -> Iterator[R]:
     """Yields each job's result as it comes, in no particular order.
 
     Args:
         workers: one function a device; each is called from one thread of its own.
         jobs: what there is to do.
+        stop: set when the run ends early; a worker with a long job may look at it and return.
 
     Raises:
         Whatever a worker raises; the others finish the job in hand and stop. They also do when the
@@ -26,7 +29,7 @@ def run_on_workers(workers: Sequence[Callable[[T], R]], jobs: Iterable[T]) -> It
         todo.put(job)
         total += 1
     done: queue.SimpleQueue[tuple[R | None, BaseException | None]] = queue.SimpleQueue()
-    stop = threading.Event()
+    stop = stop or threading.Event()
 
     def work(worker: Callable[[T], R]) -> None:
         while not stop.is_set():

@@ -9,7 +9,8 @@ Source: Dong & Yang, "NAS-Bench-201", ICLR 2020, section 2.1.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import flax.linen as nn
 import jax
@@ -24,7 +25,10 @@ from jaxnas.networks.switch_cell import EdgeParams, switch_cell
 from jaxnas.spaces.nb201 import EDGES, Op
 from jaxnas.types import Array, Params, Path
 
-_KERNEL_OF = {Op.CONV1X1: "conv1x1", Op.CONV3X3: "conv3x3"}
+# Makes a batch normalisation of the given `name`.
+Norm: TypeAlias = Callable[..., nn.Module]
+
+KERNEL_OF = {Op.CONV1X1: "conv1x1", Op.CONV3X3: "conv3x3"}
 
 
 class Conv(nn.Module):
@@ -105,7 +109,7 @@ class Edge(nn.Module):
     def __call__(self, op: Array) -> EdgeParams:
         def kernel(op_code: Op, size: int) -> Array:
             holder = Kernel(
-                size, self.channels, self.init_kernel, self.dtype, name=_KERNEL_OF[op_code]
+                size, self.channels, self.init_kernel, self.dtype, name=KERNEL_OF[op_code]
             )
             return holder(op == op_code)
 
@@ -148,7 +152,7 @@ class PlainEdge(nn.Module):
             kernel_init=self.init_kernel,
             param_dtype=self.dtype,
             precision=lax.Precision.HIGHEST,
-            name=_KERNEL_OF[self.op],
+            name=KERNEL_OF[self.op],
         )(nn.relu(x))
         scale, shift = ScaleAndShift(channels, self.dtype, name="bn")()
         axes = (0, 1, 2) if self.mode == "batch" else (1, 2)
@@ -191,7 +195,7 @@ class PlainCell(nn.Module):
 class ResidualBlock(nn.Module):
     """Halves the image and doubles the channels."""
 
-    mode: BatchNormMode
+    norm: Norm
     init_kernel: Initialiser
     dtype: Any
 
@@ -202,8 +206,8 @@ class ResidualBlock(nn.Module):
         def conv(size: int, name: str, stride: int = 1) -> Conv:
             return Conv(2 * channels, size, self.init_kernel, self.dtype, stride, name=name)
 
-        y = BatchNorm(self.mode, self.dtype, name="bn1")(conv(3, "conv1", 2)(nn.relu(x)))
-        y = BatchNorm(self.mode, self.dtype, name="bn2")(conv(3, "conv2")(nn.relu(y)))
+        y = self.norm(name="bn1")(conv(3, "conv1", 2)(nn.relu(x)))
+        y = self.norm(name="bn2")(conv(3, "conv2")(nn.relu(y)))
         halved = x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4))
         return y + conv(1, "shortcut")(halved)
 
@@ -232,30 +236,30 @@ class Classifier(nn.Module):
         return jnp.dot(x, kernel, precision=lax.Precision.HIGHEST) + bias
 
 
-class _Skeleton(nn.Module):
+class Skeleton(nn.Module):
     """All but the cells."""
 
     num_classes: int = 10
-    bn: BatchNormMode = "batch"
     init_scheme: Initialisation = "pytorch"
     dtype: Any = jnp.float32
     stem_channels: int = 16
     cells_per_stage: int = 5
 
-    def logits(self, x: Array, cell: Callable[[Array, str], Array]) -> Array:
+    def logits(self, x: Array, norm: Norm, cell: Callable[[Array, str], Array]) -> Array:
+        """Logits [B, num_classes] of a network of such cells, each called with its name."""
         kernel = initialisers.KERNELS[self.init_scheme]
         x = Conv(self.stem_channels, 3, kernel, self.dtype, name="stem_conv")(x)
-        x = BatchNorm(self.bn, self.dtype, name="stem_bn")(x)
+        x = norm(name="stem_bn")(x)
         for stage in range(3):
             if stage:
-                x = ResidualBlock(self.bn, kernel, self.dtype, name=f"residual{stage}")(x)
+                x = ResidualBlock(norm, kernel, self.dtype, name=f"residual{stage}")(x)
             for i in range(self.cells_per_stage):
                 x = cell(x, f"stage{stage}_cell{i}")
-        x = nn.relu(BatchNorm(self.bn, self.dtype, name="last_bn")(x)).mean((1, 2))
+        x = nn.relu(norm(name="last_bn")(x)).mean((1, 2))
         return Classifier(self.num_classes, self.init_scheme, self.dtype, name="classifier")(x)
 
 
-class Network(_Skeleton):
+class Network(Skeleton):
     """The network of any cell: the operations are an argument, int [6].
 
     The parameters have a place for every operation an edge may have; those of operations that the
@@ -270,12 +274,16 @@ class Network(_Skeleton):
         cells_per_stage: cells in each of the three stages.
     """
 
+    bn: BatchNormMode = "batch"
+
     @nn.compact
     def __call__(self, x: Array, ops: Array) -> Array:
         """Logits [B, num_classes] of images x [B, H, W, 3], H and W multiples of 4."""
         kernel = initialisers.KERNELS[self.init_scheme]
         return self.logits(
-            x, lambda x, name: SwitchCell(self.bn, kernel, self.dtype, name=name)(x, ops)
+            x,
+            partial(BatchNorm, self.bn, self.dtype),
+            lambda x, name: SwitchCell(self.bn, kernel, self.dtype, name=name)(x, ops),
         )
 
     def forward_order(self) -> tuple[Path, ...]:
@@ -290,22 +298,25 @@ class Network(_Skeleton):
                     yield f"residual{stage}", conv, "kernel"
             for i in range(self.cells_per_stage):
                 for e in range(len(EDGES)):
-                    for conv in _KERNEL_OF.values():
+                    for conv in KERNEL_OF.values():
                         yield f"stage{stage}_cell{i}", f"edge{e}", conv, "kernel"
         yield "classifier", "kernel"
 
 
-class CellNetwork(_Skeleton):
+class CellNetwork(Skeleton):
     """The network of one cell, `ops`: six of the space's operations. Attributes as `Network`'s."""
 
     ops: tuple[int, ...] = (0,) * 6
+    bn: BatchNormMode = "batch"
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Logits [B, num_classes] of images x [B, H, W, 3], H and W multiples of 4."""
         kernel = initialisers.KERNELS[self.init_scheme]
         return self.logits(
-            x, lambda x, name: PlainCell(self.ops, self.bn, kernel, self.dtype, name=name)(x)
+            x,
+            partial(BatchNorm, self.bn, self.dtype),
+            lambda x, name: PlainCell(self.ops, self.bn, kernel, self.dtype, name=name)(x),
         )
 
 
@@ -325,7 +336,7 @@ def used_parameters(params: Params, ops: Any) -> Params:
         op = ops[int(edge.removeprefix("edge"))]
         if keys[-2] == "bn":
             return (op == Op.CONV1X1) | (op == Op.CONV3X3)
-        return op == {name: code for code, name in _KERNEL_OF.items()}[keys[-2]]
+        return op == {name: code for code, name in KERNEL_OF.items()}[keys[-2]]
 
     return jax.tree_util.tree_map_with_path(used, params)
 

@@ -81,7 +81,7 @@ class Folder:
         folder = Path(path)
         with parts.disk_errors(folder, "created"):
             (folder / _PARTS).mkdir(parents=True, exist_ok=True)
-        lock = _lock(folder)
+        lock = lock_folder(folder)
         try:
             parts.remove_leftovers(folder)
             parts.remove_leftovers(folder / _PARTS)
@@ -244,11 +244,14 @@ class Folder:
         )
 
 
-def _lock(folder: Path) -> int:
+def lock_folder(folder: Path) -> int:
     """Takes the folder's lock, which the system releases when this process ends.
 
     Returns:
         The descriptor to close in order to release it.
+
+    Raises:
+        ResultsError: if another process has it, or the disk refuses.
     """
     with parts.disk_errors(folder, "locked"):
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
@@ -286,14 +289,28 @@ def _manifest_for(folder: Path, settings: Mapping[str, JSON]) -> Manifest:
                 "it from a copy or use another --out folder."
             )
         return Manifest(plain_json(settings))
-    different = differences(manifest.settings, settings)
+    refuse_other_settings(folder, "scores", manifest.settings, settings)
+    return manifest
+
+
+def refuse_other_settings(
+    folder: Path, what: str, stored: Mapping[str, JSON], asked: Mapping[str, JSON]
+) -> None:
+    """Raises ResultsError, which names what differs, unless the settings are equal.
+
+    Args:
+        folder: the folder.
+        what: it holds, as in "holds <what> with".
+        stored: settings of what it holds.
+        asked: settings of the run that was asked for.
+    """
+    different = differences(stored, asked)
     if different:
-        stored = phrases((name, text) for name, text, _ in different)
-        asked = phrases((name, text) for name, _, text in different)
+        there = phrases((name, text) for name, text, _ in different)
+        wanted = phrases((name, text) for name, _, text in different)
         if len(different) == 1 and None not in different[0]:
-            asked = str(different[0][2])
+            wanted = str(different[0][2])
         raise ResultsError(
-            f"{folder} holds scores with {stored}; this run asks for {asked}: use another --out "
+            f"{folder} holds {what} with {there}; this run asks for {wanted}: use another --out "
             "folder or the same settings."
         )
-    return manifest

@@ -11,6 +11,7 @@ from jaxnas.networks.layers.batch_norm import (
     Moments,
     batch_norm,
     batch_norm_gradient,
+    batch_statistics,
     moments,
     standardise,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "avg_pool_gradient",
     "batch_norm",
     "batch_norm_gradient",
+    "batch_statistics",
     "conv",
     "conv_input_gradient",
     "conv_kernel_gradient",

@@ -45,9 +45,19 @@ def moments(x: Array, mode: BatchNormMode) -> Moments:
     if mode == "frozen":
         mean = jnp.zeros((1, 1, 1, x.shape[-1]), x.dtype)
         return Moments(mean, lax.rsqrt(jnp.ones_like(mean) + BN_EPSILON))
-    mean = jnp.mean(x, _axes(mode), keepdims=True)
-    variance = jnp.mean(jnp.square(x), _axes(mode), keepdims=True) - jnp.square(mean)
-    return Moments(mean, lax.rsqrt(jnp.maximum(variance, 0) + BN_EPSILON))
+    mean, variance = _statistics(x, _axes(mode))
+    return Moments(mean, lax.rsqrt(variance + BN_EPSILON))
+
+
+def batch_statistics(x: Array) -> tuple[Array, Array]:
+    """Mean and biased variance [1, 1, 1, C] of a batch [B, H, W, C], as `batch` mode has them."""
+    return _statistics(x, _axes("batch"))
+
+
+def _statistics(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    mean = jnp.mean(x, axes, keepdims=True)
+    variance = jnp.mean(jnp.square(x), axes, keepdims=True) - jnp.square(mean)
+    return mean, jnp.maximum(variance, 0)
 
 
 def standardise(x: Array, by: Moments, scale: Array, shift: Array) -> Array:

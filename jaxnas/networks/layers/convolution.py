@@ -5,7 +5,7 @@ window for as few outputs as there are channels. So with few channels several ne
 a row are computed at once, as if they were channels; the result is a reshape away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,8 @@ from jaxnas.types import Array
 
 # Without it accelerators round the factors to TF32 or bfloat16.
 _PRECISION = lax.Precision.HIGHEST
+# Examples of which a core's cache holds both factors of a kernel's gradient.
+_CACHED = 16
 _CONV: Any = {"dimension_numbers": ("NHWC", "HWIO", "NHWC"), "precision": _PRECISION}
 
 
@@ -119,21 +121,45 @@ def _batch_kernel_gradient(
     x: Array, dy: Array, *, kernel_shape: tuple[int, ...], stride: int
 ) -> Array:
     pad, size = kernel_shape[0] // 2, kernel_shape[0]
-    if size == 1 or (stride == 1 and kernel_shape[-1] <= 32):
-        return _kernel_gradient_by_product(x, dy, size=size, stride=stride)
+    if size == 1:
+        return _kernel_gradient_by_taps(x, dy, size=1, stride=stride)
     padding = [
         (pad, size + (m - 1) * stride - n - pad)
         for n, m in zip(x.shape[1:3], dy.shape[1:3], strict=True)
     ]
-    gradient = lax.conv_general_dilated(
-        x.transpose(3, 1, 2, 0),
-        dy.transpose(1, 2, 0, 3),
-        (1, 1),
-        padding,
-        rhs_dilation=(stride, stride),
-        **_CONV,
-    )
-    return gradient.transpose(1, 2, 0, 3)
+
+    def whole(x: Array, dy: Array) -> Array:
+        gradient = lax.conv_general_dilated(
+            x.transpose(3, 1, 2, 0),
+            dy.transpose(1, 2, 0, 3),
+            (1, 1),
+            padding,
+            rhs_dilation=(stride, stride),
+            **_CONV,
+        )
+        return gradient.transpose(1, 2, 0, 3)
+
+    if len(x) < 2 * _CACHED:
+        return whole(x, dy)
+    in_parts = partial(_sum_over_parts, whole, kernel_shape)
+    return lax.platform_dependent(x, dy, cpu=in_parts, default=whole)
+
+
+def _sum_over_parts(
+    gradient: Callable[[Array, Array], Array], shape: tuple[int, ...], x: Array, dy: Array
+) -> Array:
+    """A kernel's gradient, a few examples at a time: about twice as fast on a CPU."""
+    parts = len(x) // _CACHED
+    split = parts * _CACHED
+
+    def add(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
+        return total + gradient(*part), None
+
+    def stacked(a: Array) -> Array:
+        return a[:split].reshape(parts, _CACHED, *a.shape[1:])
+
+    total, _ = lax.scan(add, jnp.zeros(shape, x.dtype), (stacked(x), stacked(dy)))
+    return total if split == len(x) else total + gradient(x[split:], dy[split:])
 
 
 def _kernel_gradient_by_product(x: Array, dy: Array, *, size: int, stride: int) -> Array:

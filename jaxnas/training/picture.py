@@ -1,0 +1,90 @@
+"""The picture of a training run: loss and accuracy of every candidate over its epochs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from jaxnas.results.parts import write_atomically
+from jaxnas.training.outcomes import Trained
+
+_STYLE: dict[str, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+}
+_PANELS = (
+    ("train_loss", "training loss (cross-entropy, nats)"),
+    ("train_accuracy", "training accuracy (%)"),
+    ("valid_accuracy", "validation accuracy (%)"),
+)
+# Candidates with a line in the legend; of more, the best by validation.
+_NAMED = 10
+
+
+def plot_curves(trained: Sequence[Trained], path: Path, title: str = "") -> None:
+    """Draws the curves as a PNG, a line a candidate, the best by validation named and coloured.
+
+    Args:
+        trained: the candidates; those without a finished epoch are left out.
+        path: of the picture, replaced whole or not at all.
+        title: what was trained on what.
+
+    Raises:
+        ResultsError: the disk refuses.
+    """
+    ranked = sorted(
+        (one for one in trained if one.curve), key=lambda one: -one.curve[-1].valid_accuracy
+    )
+    buffer = io.BytesIO()
+    with matplotlib.style.context(["default", _STYLE]):
+        figure = Figure(figsize=(8.4, 3.0), layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.suptitle(title, fontsize=9)
+        axes = figure.subplots(1, len(_PANELS))
+        for ax, (field, label) in zip(axes, _PANELS, strict=True):
+            _draw(ax, ranked, field)
+            ax.set_xlabel("epoch")
+            ax.set_ylabel(label)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if ranked:
+            lines, names = axes[0].get_legend_handles_labels()
+            heading = "cell, by validation"
+            figure.legend(lines, names, loc="outside right upper", title=heading, title_fontsize=7)
+        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    write_atomically(path, buffer.getvalue())
+
+
+def _draw(ax: Axes, ranked: Sequence[Trained], field: str) -> None:
+    """The curves of one panel, the best drawn last."""
+    several = len({one.seed for one in ranked}) > 1
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, min(len(ranked), _NAMED) or 1))
+    for rank, one in reversed(list(enumerate(ranked))):
+        epochs = [epoch.epoch for epoch in one.curve]
+        values = [getattr(epoch, field) for epoch in one.curve]
+        named = rank < _NAMED
+        name = f"{one.cell}" + (f", seed {one.seed}" if several else "")
+        label = name + (" (diverged)" if one.status == "diverged" else "")
+        ax.plot(
+            epochs,
+            values,
+            color=colours[rank] if named else "#bbbbbb",
+            linewidth=1.2 if named else 0.6,
+            marker="o" if len(epochs) == 1 else None,
+            markersize=3,
+            label=label if named else None,
+        )

@@ -1,0 +1,192 @@
+"""The compiled programs that train and evaluate one candidate on one device."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax  # type: ignore[import-untyped]
+from flax.traverse_util import flatten_dict, unflatten_dict
+from numpy.typing import NDArray
+
+from jaxnas.networks.trainable import TrainableNetwork
+from jaxnas.training.augmentation import augment, padding_of
+from jaxnas.training.recipe import optimiser
+from jaxnas.training.settings import Settings
+from jaxnas.training.splits import Split
+from jaxnas.types import Array, Params
+
+
+class TrainState(NamedTuple):
+    """All that a step changes."""
+
+    params: Params
+    batch_stats: Params
+    optimiser: Any
+
+
+class DeviceImages(NamedTuple):
+    """A `Split`'s images on a device."""
+
+    images: Array  # uint8 [T, H, W, 3]
+    labels: Array  # int32 [T]
+    levels: Array  # float32 [256, 3]
+
+    @classmethod
+    def put(cls, split: Split, device: jax.Device) -> "DeviceImages":
+        return cls(*jax.device_put((split.images, split.labels, split.levels), device))
+
+
+class StepResult(NamedTuple):
+    """What a step tells: of the batch before the step, and whether all is finite after it."""
+
+    loss: Array
+    correct: Array
+    finite: Array
+
+
+class Programs:
+    """Trains and evaluates one cell.
+
+    The cell is compiled into the programs: their steps are faster than those of one program for
+    all cells, by more than the compilations cost once an epoch takes minutes.
+    """
+
+    def __init__(
+        self,
+        network: TrainableNetwork,
+        settings: Settings,
+        data: DeviceImages,
+        num_train: int,
+        device: jax.Device,
+    ) -> None:
+        """Compiles nothing yet; `compile` does."""
+        self._data = data
+        self._device = device
+        self._batch_size = settings.batch_size
+        self._sizes = {min(settings.batch_size, num_train), num_train % settings.batch_size} - {0}
+        self.optimiser = optimiser(settings, -(-num_train // settings.batch_size))
+        padding = padding_of(data.images.shape[1])
+        self._train = jax.jit(
+            partial(_train_step, network, self.optimiser, padding), donate_argnums=0
+        )
+        self._evaluate = jax.jit(partial(_evaluate, network))
+        self._compiled: dict[int, Any] = {}
+        self._compiled_evaluation: Any = None
+
+    def initial(self, params: Params) -> TrainState:
+        """The state before the first step; running means are 0, variances 1."""
+        # Compiled as one: eagerly, every shape would be a program of its own.
+        rest = jax.jit(lambda p: (_initial_statistics(p), self.optimiser.init(p)))(params)
+        return self.own(TrainState(params, *rest))
+
+    def own(self, state: TrainState) -> TrainState:
+        """A copy on the device, each array in memory of its own, which steps may use up."""
+        copied = jax.tree.map(np.array, jax.device_get(state))
+        return jax.device_put(copied, self._device)
+
+    def compile(self, state: TrainState) -> None:
+        """Compiles every program that an epoch needs: one for each size of batch, and one more."""
+        key = self._put(np.zeros(2, np.uint32))
+        for size in self._sizes:
+            positions = self._put(np.zeros(size, np.int32))
+            lowered = self._train.lower(state, self._data, positions, key)
+            self._compiled[size] = lowered.compile()
+        positions = self._put(np.zeros(self._batch_size, np.int32))
+        lowered = self._evaluate.lower(state.params, state.batch_stats, self._data, positions)
+        self._compiled_evaluation = lowered.compile()
+
+    def step(
+        self, state: TrainState, positions: NDArray[np.intp], key: NDArray[np.uint32]
+    ) -> tuple[TrainState, StepResult]:
+        """One step on the images at `positions`; the state given is used up."""
+        step = self._compiled[len(positions)]
+        result: tuple[TrainState, StepResult] = step(
+            state, self._data, self._put(positions.astype(np.int32)), self._put(key)
+        )
+        return result
+
+    def accuracy(self, state: TrainState, positions: NDArray[np.intp]) -> float:
+        """Percent of the images at `positions` that are classified rightly, by running statistics.
+
+        NaN if a logit is not finite.
+        """
+        correct, finite = 0, True
+        for batch in batches(positions, self._batch_size):
+            # Filled up to the one size that is compiled; no example sees another here.
+            filled = np.resize(batch, self._batch_size).astype(np.int32)
+            right, sound = jax.device_get(
+                self._compiled_evaluation(
+                    state.params, state.batch_stats, self._data, self._put(filled)
+                )
+            )
+            correct += int(right[: len(batch)].sum())
+            finite = finite and bool(sound[: len(batch)].all())
+        return 100 * correct / len(positions) if finite else float("nan")
+
+    def _put(self, value: NDArray[Any]) -> Array:
+        return jax.device_put(value, self._device)
+
+
+def batches(positions: NDArray[np.intp], size: int) -> Iterator[NDArray[np.intp]]:
+    """Consecutive batches, the last as small as it comes, as the benchmark has it."""
+    for start in range(0, len(positions), size):
+        yield positions[start : start + size]
+
+
+def normalised(levels: Array, images: Array) -> Array:
+    """Images uint8 [B, H, W, 3] as the numbers that `jaxnas.data.normalise` gives, exactly."""
+    return levels[images, jnp.arange(3)]
+
+
+def _train_step(
+    network: TrainableNetwork,
+    optimiser: optax.GradientTransformation,
+    padding: int,
+    state: TrainState,
+    data: DeviceImages,
+    positions: Array,
+    key: Array,
+) -> tuple[TrainState, StepResult]:
+    random = jax.random.wrap_key_data(key, impl="threefry2x32")
+    x = normalised(data.levels, augment(random, data.images[positions], padding))
+    y = data.labels[positions]
+
+    def loss_of(params: Params) -> tuple[Array, tuple[Array, Params]]:
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        applied: Any = network.apply(variables, x, True, mutable=["batch_stats"])
+        logits, changed = applied
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
+        return losses.mean(), (jnp.sum(logits.argmax(-1) == y), changed["batch_stats"])
+
+    (loss, (correct, stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    updates, rest = optimiser.update(gradient, state.optimiser, state.params)
+    params = optax.apply_updates(state.params, updates)
+    sound = jax.tree.map(lambda a: jnp.isfinite(a).all(), (loss, params, stats))
+    finite = jax.tree.reduce(jnp.logical_and, sound)
+    return TrainState(params, stats, rest), StepResult(loss, correct, finite)
+
+
+def _evaluate(
+    network: TrainableNetwork,
+    params: Params,
+    batch_stats: Params,
+    data: DeviceImages,
+    positions: Array,
+) -> tuple[Array, Array]:
+    """Which of the images are classified rightly, and whose logits are finite: bool [B] each."""
+    x = normalised(data.levels, data.images[positions])
+    logits: Any = network.apply({"params": params, "batch_stats": batch_stats}, x, False)
+    return logits.argmax(-1) == data.labels[positions], jnp.isfinite(logits).all(-1)
+
+
+def _initial_statistics(params: Params) -> Params:
+    """Mean 0 and variance 1 beside the shift of each batch normalisation."""
+    statistics = {}
+    for path, leaf in flatten_dict(params).items():
+        if path[-1] == "shift":
+            statistics[*path[:-1], "mean"] = jnp.zeros_like(leaf)
+            statistics[*path[:-1], "variance"] = jnp.ones_like(leaf)
+    return unflatten_dict(statistics)
