@@ -8,12 +8,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxnas import proxies
+    from jaxnas import evaluation, oracle, proxies, search, training
     from jaxnas.engine import Settings, read_table, score
     from jaxnas.version import __version__
 
-__all__ = ["Settings", "__version__", "proxies", "read_table", "score"]
+__all__ = [
+    "Settings",
+    "__version__",
+    "evaluation",
+    "oracle",
+    "proxies",
+    "read_table",
+    "score",
+    "search",
+    "training",
+]
 
+_MODULES = ("evaluation", "oracle", "proxies", "search", "training")
 _HOME = {
     "Settings": "jaxnas.engine",
     "read_table": "jaxnas.engine",
@@ -24,8 +35,8 @@ _HOME = {
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used: `jaxnas --help` need not wait for JAX."""
-    if name == "proxies":
-        return importlib.import_module("jaxnas.proxies")
+    if name in _MODULES:
+        return importlib.import_module(f"jaxnas.{name}")
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module 'jaxnas' has no attribute {name!r}")
