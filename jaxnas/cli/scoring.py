@@ -104,6 +104,7 @@ def score(
 
     from jaxnas import data
     from jaxnas.cli.finishing import finish
+    from jaxnas.cli.memory import trimmed_after_compilations
     from jaxnas.cli.progress import RunProgress
     from jaxnas.engine import scoring
     from jaxnas.engine.settings import Settings
@@ -115,7 +116,11 @@ def score(
     if not no_cache:
         keep_compiled_programs(cache_dir)
     chosen_devices = local_devices(devices)
-    with memory_errors(), RunProgress(describe(chosen_devices)) as progress:
+    with (
+        memory_errors(),
+        trimmed_after_compilations(),
+        RunProgress(describe(chosen_devices)) as progress,
+    ):
         table = scoring.score(
             chosen_cells,
             names,
