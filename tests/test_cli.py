@@ -483,7 +483,7 @@ def test_environment_is_added() -> None:
         "--xla_cpu_copy_insertion_use_region_analysis=true",
     ]
     assert env["GLIBC_TUNABLES"] == (
-        "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:"
+        "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:"
         "glibc.malloc.trim_threshold=100000000000:glibc.malloc.arena_max=1"
     )
     assert "GLIBC_TUNABLES" not in process.environment({}, 2, (0, 10), glibc=False)
@@ -499,7 +499,7 @@ def test_environment_of_the_user_stays() -> None:
     tunables = process.glibc_tunables("glibc.malloc.arena_max=4:glibc.malloc.check=1")
     assert tunables.startswith("glibc.malloc.arena_max=4:glibc.malloc.check=1:")
     assert tunables.count("arena_max") == 1
-    assert "mmap_max=0" in tunables
+    assert "mmap_threshold=33554432" in tunables
 
 
 def test_older_jaxlib_gets_no_unusual_flags() -> None:

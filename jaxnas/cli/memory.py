@@ -1,8 +1,7 @@
 """Gives back the memory that a compilation leaves behind.
 
-With the allocator settings of `jaxnas.cli.process` what is freed stays with the process, for the
-next cell. What a compilation frees, about a gigabyte a device, is of no use to a cell: it lies in
-pieces, and a cell's temporaries are one block of hundreds of megabytes.
+With the allocator settings of `jaxnas.cli.process` the heap stays as large as it ever was. A
+compilation frees most of a gigabyte in small pieces, which no cell has a use for.
 """
 
 from __future__ import annotations
