@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import platform
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,14 +21,14 @@ def trimmed_after_compilations() -> Iterator[None]:
     """Within, each compilation ends with glibc's `malloc_trim`; nothing changes without glibc."""
     from jax import monitoring
 
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is None:
+    if platform.libc_ver()[0] != "glibc":
         yield
         return
+    libc = ctypes.CDLL(None)
 
     def compiled(event: str, *_: Any, **__: Any) -> None:
         if event == COMPILED:
-            trim(0)
+            libc.malloc_trim(0)
 
     monitoring.register_event_duration_secs_listener(compiled)
     try:
