@@ -1,14 +1,14 @@
 """Gives back the memory that a compilation leaves behind.
 
-With the allocator settings of `jaxnas.cli.process` what is freed stays with the process, for the
-next cell. What a compilation frees, about a gigabyte a device, is of no use to a cell: it lies in
-pieces, and a cell's temporaries are one block of hundreds of megabytes.
+With the allocator settings of `jaxnas.cli.process` the heap stays as large as it ever was. A
+compilation frees most of a gigabyte in small pieces, which no cell has a use for.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import platform
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,14 +21,14 @@ def trimmed_after_compilations() -> Iterator[None]:
     """Within, each compilation ends with glibc's `malloc_trim`; nothing changes without glibc."""
     from jax import monitoring
 
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is None:
+    if platform.libc_ver()[0] != "glibc":
         yield
         return
+    libc = ctypes.CDLL(None)
 
     def compiled(event: str, *_: Any, **__: Any) -> None:
         if event == COMPILED:
-            trim(0)
+            libc.malloc_trim(0)
 
     monitoring.register_event_duration_secs_listener(compiled)
     try:
