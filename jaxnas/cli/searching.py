@@ -1,4 +1,4 @@
-"""`jaxnas search`: how good a cell a search finds, its trainings looked up in a table."""
+"""`jaxnas search`: how good a cell a search finds, its trainings looked up or for real."""
 
 from __future__ import annotations
 
@@ -75,7 +75,10 @@ _of_training = options.several(
 
 @click.group()
 def search() -> None:
-    """Searches, many times, with the trainings looked up in a benchmark's table."""
+    """Searches, many times, with the trainings looked up in a benchmark's table.
+
+    gt-nas --train searches once, with trainings for real.
+    """
 
 
 def _common_options(
