@@ -18,7 +18,7 @@ import optax
 import orbax.checkpoint as ocp
 import pyarrow.parquet as pq
 import pytest
-from conftest import SMALL
+from conftest import SMALL, little_digits
 from flax.traverse_util import flatten_dict
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,19 +38,6 @@ from jaxnas.training.programs import Programs, batches, normalised
 
 CELLS = (855, 4)
 TINY: dict[str, Any] = {"channels": 4, "cells_per_stage": 1, "batch_size": 64}
-
-
-def little_digits(train: int = 400, test: int = 80) -> dict[str, np.ndarray]:
-    """Digits at 8 by 8 pixels, the size at which a step takes milliseconds."""
-    images = data.digits()
-    assert images.x_test is not None
-    assert images.y_test is not None
-    return {
-        "x_train": images.x_train[:train, 1::4, 1::4],
-        "y_train": images.y_train[:train],
-        "x_test": images.x_test[:test, 1::4, 1::4],
-        "y_test": images.y_test[:test],
-    }
 
 
 @pytest.fixture(scope="module")

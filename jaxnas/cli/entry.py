@@ -62,7 +62,7 @@ def run(arguments: Sequence[str], start: process.Start | None = None) -> int:
             )
         return status if isinstance(status, int) else 0
     except errors.Stopped as stopped:
-        onward = "; the same command goes on from here" if arguments[0] in RESUMED else ""
+        onward = "; the same command goes on from here" if _resumed(arguments) else ""
         click.echo(f"stopped{onward}", err=True)
         return stopped.exit_status
     except (click.ClickException, ValueError, OSError, MemoryError) as error:
@@ -70,3 +70,9 @@ def run(arguments: Sequence[str], start: process.Start | None = None) -> int:
             raise
         click.echo(errors.PREFIX + errors.sentence(error), err=True)
         return errors.USAGE
+
+
+def _resumed(arguments: Sequence[str]) -> bool:
+    """Whether the command goes on where it was stopped; a search does if it trains."""
+    trains = any(argument.split("=")[0] == "--train" for argument in arguments)
+    return arguments[0] in RESUMED or trains

@@ -53,7 +53,6 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--init", type=click.Choice(INIT), default="pytorch", help="Initialisation.")
 @click.option("--dtype", type=click.Choice(DTYPE), default="float32", help="Of the networks.")
-@click.option("--devices", type=_COUNT, help="At most so many.  [default: all GPUs or CPU cores]")
 @click.option(
     "--merge/--no-merge", default=True, help="Score functionally equal cells once, or each cell."
 )
@@ -65,10 +64,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--stem-channels", type=_COUNT, default=16, help="Channels of the first stage.")
 @click.option("--cells-per-stage", type=_COUNT, default=5, help="Cells in each of three stages.")
-@options.noise_range
-@click.option("--data-dir", type=_PATH, help="Folder of the data sets.  [default: user's cache]")
-@click.option("--cache-dir", type=_PATH, help="Compiled programs.  [default: user's cache]")
-@click.option("--no-cache", is_flag=True, help="Keep no compiled programs.")
+@options.several(options.noise_range, *options.MACHINE)
 @click.pass_obj
 def score(
     start: Start | None,
@@ -96,9 +92,7 @@ def score(
     chosen_cells = selection.parse_cells(cells, chosen_seeds[0])
     names = selection.parse_proxies(proxies)
     folder = out or default_folder(dataset)
-    for path in (folder, cache_dir):
-        if path is not None and path.exists() and not path.is_dir():
-            raise ValueError(f"{path} is a file: expected a folder, or a path where there is none")
+    options.refuse_files(folder, cache_dir)
     if start:
         start(devices)
 

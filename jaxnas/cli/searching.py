@@ -1,14 +1,16 @@
-"""`jaxnas search`: how good a cell a search finds, its trainings looked up in a table."""
+"""`jaxnas search`: how good a cell a search finds, its trainings looked up or for real."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from jaxnas.cli import search_report
+from jaxnas.cli import options, search_report
 from jaxnas.cli.search_report import REPORT_EPOCHS, REWARD_EPOCHS, Common
 
 if TYPE_CHECKING:
@@ -30,25 +32,70 @@ _EPILOG = (
     "the runs, beside baselines and published figures. Times are those of the benchmark."
 )
 
+_TRAIN_EPILOG = (
+    "With --train a search is one, of one seed. Stopped at any moment, the same command goes on. "
+    "PATH gets chosen.csv, candidates.csv and curves.png, the scores in PATH/scores, the trainings "
+    "in PATH/trained."
+)
+
+# Of one way to search alone, by the names of their parameters.
+_OF_TABLE = ("search_on", "runs", "scores")
+_OF_TRAINING = (
+    "baseline",
+    "score_batch_size",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "channels",
+    "cells_per_stage",
+    "valid_fraction",
+    "devices",
+    "data_dir",
+    "cache_dir",
+    "no_cache",
+)
+
+_of_training = options.several(
+    click.option(
+        "--random/--no-random",
+        "baseline",
+        default=True,
+        help="Trains as many at random out of the sample too, to compare with.",
+    ),
+    click.option(
+        "--score-batch-size",
+        type=click.IntRange(min=2),
+        default=64,
+        help="Examples in the batch that scores.",
+    ),
+    *options.RECIPE,
+    *options.MACHINE,
+)
+
 
 @click.group()
 def search() -> None:
-    """Searches, many times, with the trainings looked up in a benchmark's table."""
+    """Searches, many times, with the trainings looked up in a benchmark's table.
+
+    gt-nas --train searches once, with trainings for real.
+    """
 
 
-def _common_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of `search_report.Common`."""
-    options = (
+def _common_options(
+    *, required: bool = True, out: str = "Also writes the table here.", out_metavar: str = "CSV"
+) -> Callable[[Any], Any]:
+    """Adds the options of `search_report.Common`, what a search in a table needs as required."""
+    return options.several(
         click.option(
             "--oracle",
-            required=True,
+            required=required,
             type=_PATH,
             metavar="PATH",
             help="A table of accuracies and times, or the benchmark's archive.",
         ),
         click.option(
             "--dataset",
-            required=True,
+            required=required,
             multiple=True,
             type=click.Choice(DATASETS),
             help="Whose accuracies are reported; may be given several times.",
@@ -63,11 +110,8 @@ def _common_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all runs."
         ),
-        click.option("--out", type=_PATH, metavar="CSV", help="Also writes the table here."),
+        click.option("--out", type=_PATH, metavar=out_metavar, help=out),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 _budget = click.option(
@@ -79,28 +123,87 @@ _budget = click.option(
 )
 
 
-@search.command(epilog=_EPILOG)
-@_common_options
+@search.command(epilog=f"{_EPILOG} {_TRAIN_EPILOG}", context_settings={"show_default": True})
+@_common_options(
+    required=False,
+    out="Also writes the table here.  With --train the folder of everything.  "
+    "[default with --train: runs/gt-nas-DATASET]",
+    out_metavar="PATH",
+)
 @click.option(
     "--by",
     default="gradient_kernel",
-    show_default=True,
     metavar="PROXY",
     help="Score to pick by; params and flops need no --scores.",
 )
 @click.option("--scores", type=_PATH, metavar="DIR", help=f"Folder of a run, with {_FILE}.")
-@click.option("-s", "s", type=_COUNT, default=300, show_default=True, help="Cells scored.")
+@click.option("-s", "s", type=_COUNT, default=300, help="Cells scored.")
 @click.option(
     "-k",
     "ks",
     type=_COUNT,
     multiple=True,
     default=(20, 40),
-    show_default=True,
     help="Cells trained; may be given several times.",
 )
-def gt_nas(by: str, scores: Path | None, s: int, ks: tuple[int, ...], **common: Any) -> None:
-    """Scores s cells, trains the best k, keeps the best."""
+@click.option(
+    "--train",
+    "images",
+    is_flag=False,
+    flag_value="digits",
+    metavar="[NAME_OR_NPZ]",
+    help="Scores and trains for real, on digits or these images, as for `jaxnas train`; the "
+    "options below are for it.",
+)
+@_of_training
+@click.pass_context
+def gt_nas(
+    ctx: click.Context,
+    /,
+    *,
+    by: str,
+    scores: Path | None,
+    s: int,
+    ks: tuple[int, ...],
+    images: str | None,
+    baseline: bool,
+    score_batch_size: int,
+    **rest: Any,
+) -> None:
+    """Scores s cells, trains the best k, keeps the best.
+
+    The trainings are looked up in --oracle, many searches at once; or, with --train, one search
+    scores and trains on images.
+    """
+    common = Common(**{field.name: rest.pop(field.name) for field in fields(Common)})
+    if images is not None:
+        from jaxnas.cli import search_training
+
+        _refuse(ctx, _OF_TABLE, "is of a search in a table: leave it out, or --train")
+        if (common.oracle is None) != (not common.dataset):
+            raise ValueError(
+                "--train shows a benchmark's accuracies beside its own if both --oracle and "
+                "--dataset are given, one of them is missing"
+            )
+        task = search_training.Task(
+            images=images,
+            by=by,
+            s=s,
+            ks=ks,
+            baseline=baseline,
+            seed=common.seed,
+            score_batch_size=score_batch_size,
+            oracle=common.oracle,
+            dataset=common.dataset,
+            out=common.out,
+        )
+        search_training.run(task, ctx.obj, **rest)
+        return
+    _refuse(ctx, _OF_TRAINING, "is of a search that trains: give --train too, or leave it out")
+    for option in ctx.command.params:
+        if option.name in ("oracle", "dataset") and not getattr(common, option.name):
+            raise click.MissingParameter(ctx=ctx, param=option)
+
     from jaxnas.search import picking
 
     score_of = _read_scores(by, scores)
@@ -112,11 +215,11 @@ def gt_nas(by: str, scores: Path | None, s: int, ks: tuple[int, ...], **common: 
             for k in ks
         }
 
-    search_report.report(Common(**common), methods, cells, s=s, ks=ks)
+    search_report.report(common, methods, cells, s=s, ks=ks)
 
 
 @search.command(epilog=_EPILOG)
-@_common_options
+@_common_options()
 @_budget
 def random(budget: float, **common: Any) -> None:
     """Trains random cells until the time is spent."""
@@ -126,7 +229,7 @@ def random(budget: float, **common: Any) -> None:
 
 
 @search.command(epilog=_EPILOG)
-@_common_options
+@_common_options()
 @_budget
 def rea(budget: float, **common: Any) -> None:
     """Regularised evolution, population 10, tournaments of 3."""
@@ -136,7 +239,7 @@ def rea(budget: float, **common: Any) -> None:
 
 
 @search.command(epilog=_EPILOG)
-@_common_options
+@_common_options()
 @_budget
 def reinforce(budget: float, **common: Any) -> None:
     """A policy over ops, by its gradient; Adam at 0.01."""
@@ -146,13 +249,21 @@ def reinforce(budget: float, **common: Any) -> None:
 
 
 @search.command(epilog=_EPILOG)
-@_common_options
+@_common_options()
 @_budget
 def bohb(budget: float, **common: Any) -> None:
     """Hyperband and kernel densities, as in NAS-Bench-201."""
     from jaxnas.search import bohb as strategy
 
     _report_strategy("BOHB", strategy, budget, common)
+
+
+def _refuse(ctx: click.Context, names: Collection[str], why: str) -> None:
+    """Raises ValueError if the user has given an option of one of these names."""
+    for option in ctx.command.params:
+        given = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if given and option.name in names:
+            raise ValueError(f"{option.opts[0]} {why}")
 
 
 def _report_strategy(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jaxnas.cli import selection
+from jaxnas.cli import options, selection
 from jaxnas.cli.process import Start
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 PICTURE_FILE = "curves.png"
 
-_COUNT = click.IntRange(min=1)
 _PATH = click.Path(path_type=Path)
 
 
@@ -36,24 +35,9 @@ _PATH = click.Path(path_type=Path)
     help="digits, cifar10, cifar100, imagenet16-120, or an .npz with x_train, y_train, x_test and "
     "y_test.",
 )
-@click.option("--epochs", type=_COUNT, default=12, help="NAS-Bench-201 has 12 and 200.")
 @click.option("--out", type=_PATH, required=True, help="Folder of checkpoints and results.")
 @click.option("--seeds", default="0", metavar="S[,S...]", help="Each fixes weights and images.")
-@click.option("--batch-size", type=_COUNT, default=256, help="Images of a step.")
-@click.option("--learning-rate", type=float, default=0.1, help="Of the first epoch.")
-@click.option("--channels", type=_COUNT, default=16, help="Channels of the first stage.")
-@click.option("--cells-per-stage", type=_COUNT, default=5, help="Cells in each of three stages.")
-@click.option(
-    "--valid-fraction",
-    type=float,
-    default=0.2,
-    help="Part of each class of the training images that is held out for validation; "
-    "NAS-Bench-201's cifar10-valid holds out 0.5.",
-)
-@click.option("--devices", type=_COUNT, help="At most so many.  [default: all GPUs or CPU cores]")
-@click.option("--data-dir", type=_PATH, help="Folder of the data sets.  [default: user's cache]")
-@click.option("--cache-dir", type=_PATH, help="Compiled programs.  [default: user's cache]")
-@click.option("--no-cache", is_flag=True, help="Keep no compiled programs.")
+@options.several(*options.RECIPE, *options.MACHINE)
 @click.pass_obj
 def train(
     start: Start | None,
@@ -82,9 +66,7 @@ def train(
     chosen_seeds = selection.parse_seeds(seeds)
     from_folder = None if top is None else parse_top(top)
     chosen = () if cells is None else selection.parse_cells(cells, chosen_seeds[0])
-    for path in (out, cache_dir):
-        if path is not None and path.exists() and not path.is_dir():
-            raise ValueError(f"{path} is a file: expected a folder, or a path where there is none")
+    options.refuse_files(out, cache_dir)
     if start:
         start(devices)
 
