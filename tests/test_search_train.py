@@ -72,8 +72,6 @@ def test_scores_picks_trains_and_chooses(call: Call) -> None:
     arguments += [*TINY, "--oracle", "table.npz", "--dataset", "cifar10"]
     status, out, err = call(*arguments)
     assert status == 0
-    assert "scoring" in err
-    assert "training" in err
 
     sample = list(selection.draw(4, 3))
     scores = pq.read_table("run/scores/scores.parquet").to_pylist()
@@ -113,8 +111,8 @@ def test_scores_picks_trains_and_chooses(call: Call) -> None:
         best = max(cells, key=lambda cell: trained[cell]["valid"])
         assert (int(row["cell"]), int(row["trained"])) == (best, len(cells))
         assert float(row["test"]) == trained[best]["test"]
-        tests = [trained[cell]["test"] for cell in cells]
-        assert float(row["mean_test"]) == pytest.approx(np.mean(tests))
+        expected = np.mean([trained[cell]["test"] for cell in cells])
+        assert float(row["mean_test"]) == pytest.approx(expected)
         assert float(row["benchmark_cifar10_valid"]) == truth["cifar10_valid_200"][best]
         expected = truth["cifar10_test_200"][cells].mean()
         assert float(row["mean_benchmark_cifar10_test"]) == pytest.approx(expected)

@@ -20,6 +20,39 @@ if TYPE_CHECKING:
 SCORES_FOLDER = "scores"
 TRAINED_FOLDER = "trained"
 
+# Parameters of options that a search in a table does not have.
+TRAINING_OPTIONS = (
+    "baseline",
+    "score_batch_size",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "channels",
+    "cells_per_stage",
+    "valid_fraction",
+    "devices",
+    "data_dir",
+    "cache_dir",
+    "no_cache",
+)
+
+training_options = options.several(
+    click.option(
+        "--random/--no-random",
+        "baseline",
+        default=True,
+        help="Trains as many at random out of the sample too, to compare with.",
+    ),
+    click.option(
+        "--score-batch-size",
+        type=click.IntRange(min=2),
+        default=64,
+        help="Examples in the batch that scores.",
+    ),
+    *options.RECIPE,
+    *options.MACHINE,
+)
+
 
 @dataclass(frozen=True)
 class Task:
