@@ -137,6 +137,18 @@ def trained(cell: int, valid: float, test: float) -> Trained:
     )
 
 
+def test_trainings_with_other_settings_are_refused_before_scoring(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = tuple(trained(cell, 50, 40) for cell in selection.draw(2, 0))
+    monkeypatch.setattr(training, "train", lambda *_, **__: outcome)
+    arguments = ["--train", "images.npz", "-k", 1, "--by", "params", "--no-random", "--out", "run"]
+    assert call(*arguments, *TINY, "-s", 2)[0] == 0
+    status, _, err = call(*arguments, *TINY, "-s", 9, "--epochs", 2)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "holds trainings with epochs 1; this run asks for 2" in err
+
+
 def test_stopped_between_two_stages(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """A larger sample later scores what is missing; without an oracle and without chance."""
     arguments = ["--train", "images.npz", "-k", 1, *TINY, "--by", "params", "--no-random"]

@@ -130,6 +130,7 @@ def run(
     from jaxnas.engine import settings as engine
     from jaxnas.proxies.catalogue import unknown_name
     from jaxnas.search import candidates
+    from jaxnas.training.folder import TrainingFolder
     from jaxnas.training.picture import plot_curves
     from jaxnas.training.run import check
 
@@ -147,6 +148,8 @@ def run(
     # Of a constant score the cells sampled first are ahead: chance picks as the score does.
     at_random = candidates(sample, lambda _: 0.0, ks[-1]) if task.baseline else ()
     benchmark = _benchmark(task, sample)
+    with TrainingFolder(out / TRAINED_FOLDER, trains.identity(images)):
+        pass  # refuses trainings with other settings now, not after the scoring
 
     if not no_cache:
         keep_compiled_programs(cache_dir)
