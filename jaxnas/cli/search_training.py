@@ -20,6 +20,39 @@ if TYPE_CHECKING:
 SCORES_FOLDER = "scores"
 TRAINED_FOLDER = "trained"
 
+# Parameters of options that a search in a table does not have.
+TRAINING_OPTIONS = (
+    "baseline",
+    "score_batch_size",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "channels",
+    "cells_per_stage",
+    "valid_fraction",
+    "devices",
+    "data_dir",
+    "cache_dir",
+    "no_cache",
+)
+
+training_options = options.several(
+    click.option(
+        "--random/--no-random",
+        "baseline",
+        default=True,
+        help="Trains as many at random out of the sample too, to compare with.",
+    ),
+    click.option(
+        "--score-batch-size",
+        type=click.IntRange(min=2),
+        default=64,
+        help="Examples in the batch that scores.",
+    ),
+    *options.RECIPE,
+    *options.MACHINE,
+)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -97,6 +130,7 @@ def run(
     from jaxnas.engine import settings as engine
     from jaxnas.proxies.catalogue import unknown_name
     from jaxnas.search import candidates
+    from jaxnas.training.folder import TrainingFolder
     from jaxnas.training.picture import plot_curves
     from jaxnas.training.run import check
 
@@ -114,6 +148,8 @@ def run(
     # Of a constant score the cells sampled first are ahead: chance picks as the score does.
     at_random = candidates(sample, lambda _: 0.0, ks[-1]) if task.baseline else ()
     benchmark = _benchmark(task, sample)
+    with TrainingFolder(out / TRAINED_FOLDER, trains.identity(images)):
+        pass  # refuses trainings with other settings now, not after the scoring
 
     if not no_cache:
         keep_compiled_programs(cache_dir)

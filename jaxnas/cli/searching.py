@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from jaxnas.cli import options, search_report
+from jaxnas.cli import options, search_report, search_training
 from jaxnas.cli.search_report import REPORT_EPOCHS, REWARD_EPOCHS, Common
 
 if TYPE_CHECKING:
@@ -38,39 +38,8 @@ _TRAIN_EPILOG = (
     "in PATH/trained."
 )
 
-# Of one way to search alone, by the names of their parameters.
+# Parameters of options that a search which trains does not have.
 _OF_TABLE = ("search_on", "runs", "scores")
-_OF_TRAINING = (
-    "baseline",
-    "score_batch_size",
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "channels",
-    "cells_per_stage",
-    "valid_fraction",
-    "devices",
-    "data_dir",
-    "cache_dir",
-    "no_cache",
-)
-
-_of_training = options.several(
-    click.option(
-        "--random/--no-random",
-        "baseline",
-        default=True,
-        help="Trains as many at random out of the sample too, to compare with.",
-    ),
-    click.option(
-        "--score-batch-size",
-        type=click.IntRange(min=2),
-        default=64,
-        help="Examples in the batch that scores.",
-    ),
-    *options.RECIPE,
-    *options.MACHINE,
-)
 
 
 @click.group()
@@ -155,7 +124,7 @@ _budget = click.option(
     help="Scores and trains for real, on digits or these images, as for `jaxnas train`; the "
     "options below are for it.",
 )
-@_of_training
+@search_training.training_options
 @click.pass_context
 def gt_nas(
     ctx: click.Context,
@@ -177,8 +146,6 @@ def gt_nas(
     """
     common = Common(**{field.name: rest.pop(field.name) for field in fields(Common)})
     if images is not None:
-        from jaxnas.cli import search_training
-
         _refuse(ctx, _OF_TABLE, "is of a search in a table: leave it out, or --train")
         if (common.oracle is None) != (not common.dataset):
             raise ValueError(
@@ -199,7 +166,11 @@ def gt_nas(
         )
         search_training.run(task, ctx.obj, **rest)
         return
-    _refuse(ctx, _OF_TRAINING, "is of a search that trains: give --train too, or leave it out")
+    _refuse(
+        ctx,
+        search_training.TRAINING_OPTIONS,
+        "is of a search that trains: give --train too, or leave it out",
+    )
     for option in ctx.command.params:
         if option.name in ("oracle", "dataset") and not getattr(common, option.name):
             raise click.MissingParameter(ctx=ctx, param=option)
