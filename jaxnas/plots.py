@@ -25,7 +25,7 @@ _ROW = ("cell", "arch", "function", "seed", "status")
 # Okabe and Ito's colours, told apart with any colour vision.
 _BLUE, _VERMILLION, _GREY = "#0072B2", "#D55E00", "#595959"
 
-_STYLE: dict[str, Any] = {
+STYLE: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.spines.top": False,
@@ -93,7 +93,7 @@ def plot_scores(table: pa.Table, path: Path, title: str = "") -> None:
         name: function_scores(connected, name) for name in table.column_names if name not in _ROW
     }
     buffer = io.BytesIO()
-    with matplotlib.style.context(["default", _STYLE]):
+    with matplotlib.style.context(["default", STYLE]):
         figure = _draw(scores, title, _counted(table, connected))
         # Not the plotting program's version, which is metadata by default.
         figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})

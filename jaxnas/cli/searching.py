@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jaxnas.cli import search_report
+from jaxnas.cli import gradient_searching, search_report
+from jaxnas.cli.search_options import table_options
 from jaxnas.cli.search_report import REPORT_EPOCHS, REWARD_EPOCHS, Common
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jaxnas.search import Query, Run
-
-DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 
 _COUNTS = ("params", "flops")
 _COUNT = click.IntRange(min=1)
@@ -36,39 +35,7 @@ def search() -> None:
     """Searches, many times, with the trainings looked up in a benchmark's table."""
 
 
-def _common_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of `search_report.Common`."""
-    options = (
-        click.option(
-            "--oracle",
-            required=True,
-            type=_PATH,
-            metavar="PATH",
-            help="A table of accuracies and times, or the benchmark's archive.",
-        ),
-        click.option(
-            "--dataset",
-            required=True,
-            multiple=True,
-            type=click.Choice(DATASETS),
-            help="Whose accuracies are reported; may be given several times.",
-        ),
-        click.option(
-            "--search-on",
-            type=click.Choice(DATASETS),
-            help="Whose rewards and times the search sees; NAS-Bench-201's authors: cifar10.  "
-            "[default: the data set reported]",
-        ),
-        click.option("--runs", type=_COUNT, default=500, show_default=True, help="Searches."),
-        click.option(
-            "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all runs."
-        ),
-        click.option("--out", type=_PATH, metavar="CSV", help="Also writes the table here."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
+_out = click.option("--out", type=_PATH, metavar="CSV", help="Also writes the table here.")
 
 _budget = click.option(
     "--budget",
@@ -80,7 +47,8 @@ _budget = click.option(
 
 
 @search.command(epilog=_EPILOG)
-@_common_options
+@table_options(runs=500)
+@_out
 @click.option(
     "--by",
     default="gradient_kernel",
@@ -116,7 +84,8 @@ def gt_nas(by: str, scores: Path | None, s: int, ks: tuple[int, ...], **common: 
 
 
 @search.command(epilog=_EPILOG)
-@_common_options
+@table_options(runs=500)
+@_out
 @_budget
 def random(budget: float, **common: Any) -> None:
     """Trains random cells until the time is spent."""
@@ -126,7 +95,8 @@ def random(budget: float, **common: Any) -> None:
 
 
 @search.command(epilog=_EPILOG)
-@_common_options
+@table_options(runs=500)
+@_out
 @_budget
 def rea(budget: float, **common: Any) -> None:
     """Regularised evolution, population 10, tournaments of 3."""
@@ -136,7 +106,8 @@ def rea(budget: float, **common: Any) -> None:
 
 
 @search.command(epilog=_EPILOG)
-@_common_options
+@table_options(runs=500)
+@_out
 @_budget
 def reinforce(budget: float, **common: Any) -> None:
     """A policy over ops, by its gradient; Adam at 0.01."""
@@ -146,13 +117,18 @@ def reinforce(budget: float, **common: Any) -> None:
 
 
 @search.command(epilog=_EPILOG)
-@_common_options
+@table_options(runs=500)
+@_out
 @_budget
 def bohb(budget: float, **common: Any) -> None:
     """Hyperband and kernel densities, as in NAS-Bench-201."""
     from jaxnas.search import bohb as strategy
 
     _report_strategy("BOHB", strategy, budget, common)
+
+
+for _method in gradient_searching.COMMANDS:
+    search.add_command(_method)
 
 
 def _report_strategy(

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
-import optax
+import optax  # type: ignore[import-untyped]
 
 from jaxnas.estimators.categorical import discrete, score
 from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, one, with_gradient

@@ -1,4 +1,4 @@
-"""A benchmark's table as the loss of a gradient estimator; imports JAX, as `jaxnas.search` does not.
+"""A benchmark's table as the loss of an estimator; imports JAX, as `jaxnas.search` does not.
 
 A table knows L at architectures alone. Soft weights w are given its multilinear extension
 T(w) = Σ_z Π_e w_e,z_e L(z): the expectation of L under independent edges with the probabilities

@@ -1,0 +1,93 @@
+"""The picture of a search by gradient: accuracy, entropy and variance against queries."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from jaxnas.plots import STYLE
+from jaxnas.results.parts import write_atomically
+from jaxnas.spaces import nb201
+
+Rows = Mapping[str, NDArray[np.float64]]
+
+_LINES = (
+    ("mode", "most probable cell", "#0072B2"),
+    ("best", "best trained", "#D55E00"),
+    ("random", "random search, best trained", "#595959"),
+)
+_LARGEST_ENTROPY = len(nb201.EDGES) * math.log(len(nb201.OPS))
+
+
+def plot_curves(curves: Mapping[str, Rows], path: Path, title: str) -> None:
+    """Draws curves as a PNG: a column a data set, bands of one deviation over runs.
+
+    Args:
+        curves: by data set, from `jaxnas.search.curves.curve_rows`.
+        path: of the picture, replaced whole or not at all.
+        title: what was run.
+
+    Raises:
+        ResultsError: the disk refuses.
+    """
+    buffer = io.BytesIO()
+    with matplotlib.style.context(["default", STYLE]):
+        figure = Figure(figsize=(max(2.9 * len(curves), 4.2), 5.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(
+            3, len(curves), squeeze=False, sharex="col", gridspec_kw={"height_ratios": [2, 1, 1]}
+        )
+        for (dataset, rows), (top, middle, bottom) in zip(curves.items(), axes.T, strict=True):
+            top.set_title(dataset, loc="left", weight="bold")
+            _draw_accuracy(top, rows)
+            _draw_entropy(middle, rows)
+            _draw_variance(bottom, rows)
+        labels = ("test accuracy, %", "entropy, nats", "variance of the estimate")
+        for ax, label in zip(axes[:, 0], labels, strict=True):
+            ax.set_ylabel(label)
+        figure.suptitle(title, size=8, x=0.01, ha="left")
+        handles, names = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
+        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    write_atomically(Path(path), buffer.getvalue())
+
+
+def _draw_accuracy(ax: Axes, rows: Rows) -> None:
+    for what, label, colour in _LINES:
+        mean, deviation = rows[f"{what}_test"], rows[f"{what}_test_std"]
+        if np.isfinite(mean).all():
+            ax.plot(rows["queries"], mean, color=colour, label=label, linewidth=1)
+            ax.fill_between(
+                rows["queries"], mean - deviation, mean + deviation, color=colour, alpha=0.15, lw=0
+            )
+    # A search starts far below what it is compared with; the end is what one wants to see.
+    shown = [rows[f"{what}_test"][len(rows["queries"]) // 5 :] for what, _, _ in _LINES]
+    low, high = np.nanmin(np.concatenate(shown)), np.nanmax(np.concatenate(shown))
+    room = 0.25 * (high - low) or 1.0
+    ax.set_ylim(low - room, high + room)
+
+
+def _draw_entropy(ax: Axes, rows: Rows) -> None:
+    mean, deviation = rows["entropy"], rows["entropy_std"]
+    ax.axhline(_LARGEST_ENTROPY, color="#595959", linewidth=0.6, linestyle=":")
+    ax.plot(rows["queries"], mean, color="#0072B2", linewidth=1)
+    ax.fill_between(
+        rows["queries"], mean - deviation, mean + deviation, color="#0072B2", alpha=0.15, lw=0
+    )
+    ax.set_ylim(0, None)
+
+
+def _draw_variance(ax: Axes, rows: Rows) -> None:
+    ax.plot(rows["queries"], rows["variance"], color="#0072B2", linewidth=1)
+    if (rows["variance"] > 0).any():
+        ax.set_yscale("log")
+    ax.set_xlabel("queries")
