@@ -51,7 +51,7 @@ def plot_curves(curves: Mapping[str, Rows], path: Path, title: str) -> None:
             _draw_accuracy(top, rows)
             _draw_entropy(middle, rows)
             _draw_variance(bottom, rows)
-        labels = ("test accuracy, %", "entropy, nats", "variance of the estimate")
+        labels = ("test accuracy, %", "entropy, nats", "gradient variance")
         for ax, label in zip(axes[:, 0], labels, strict=True):
             ax.set_ylabel(label)
         figure.suptitle(title, size=8, x=0.01, ha="left")
@@ -67,12 +67,17 @@ def _draw_accuracy(ax: Axes, rows: Rows) -> None:
         if np.isfinite(mean).all():
             ax.plot(rows["queries"], mean, color=colour, label=label, linewidth=1)
             ax.fill_between(
-                rows["queries"], mean - deviation, mean + deviation, color=colour, alpha=0.15, lw=0
+                rows["queries"], mean - deviation, mean + deviation, color=colour, alpha=0.12, lw=0
             )
     # A search starts far below what it is compared with; the end is what one wants to see.
-    shown = [rows[f"{what}_test"][len(rows["queries"]) // 5 :] for what, _, _ in _LINES]
-    low, high = np.nanmin(np.concatenate(shown)), np.nanmax(np.concatenate(shown))
-    room = 0.25 * (high - low) or 1.0
+    late = slice(len(rows["queries"]) // 5, None)
+    ends = [
+        (rows[f"{what}_test"] + sign * rows[f"{what}_test_std"])[late]
+        for what, _, _ in _LINES
+        for sign in (-1, 1)
+    ]
+    low, high = np.nanmin(ends), np.nanmax(ends)
+    room = 0.05 * (high - low) or 1.0
     ax.set_ylim(low - room, high + room)
 
 
@@ -81,7 +86,7 @@ def _draw_entropy(ax: Axes, rows: Rows) -> None:
     ax.axhline(_LARGEST_ENTROPY, color="#595959", linewidth=0.6, linestyle=":")
     ax.plot(rows["queries"], mean, color="#0072B2", linewidth=1)
     ax.fill_between(
-        rows["queries"], mean - deviation, mean + deviation, color="#0072B2", alpha=0.15, lw=0
+        rows["queries"], mean - deviation, mean + deviation, color="#0072B2", alpha=0.12, lw=0
     )
     ax.set_ylim(0, None)
 

@@ -44,7 +44,7 @@ def ram(edges_per_step: int | None = None, batch_size: int | None = None) -> Est
         value = loss(discrete(base, logits))
         chosen = jax.random.permutation(edge_key, edges)[:taken]
         # Row i: the ops of edge chosen[i], from the one drawn onwards.
-        around = (base[chosen, None] + jnp.arange(ops)) % ops
+        around = (base[chosen, None] + jnp.arange(ops, dtype=jnp.int32)) % ops
         others = _replaced(base, chosen, around[:, 1:])
         losses = jax.lax.map(lambda z: loss(discrete(z, logits)), others, batch_size=batch_size)
         seen, losses = jax.lax.stop_gradient((value, losses))
