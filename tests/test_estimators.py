@@ -504,7 +504,7 @@ def test_a_networks_weights_get_their_own_gradient_along(name: str) -> None:
         loss = lambda z: table_loss(params, estimator.mixing)(z) ** 2  # noqa: E731
         return estimator.surrogate(state, KEY(7), logits, loss)
 
-    (by_logits, by_params), (_, evaluations) = jax.jit(jax.grad(surrogate, (0, 1), has_aux=True))(
+    (by_logits, by_params), (_, evaluations) = jax.grad(surrogate, (0, 1), has_aux=True)(
         logits, params
     )
     alone = e.gradient(
