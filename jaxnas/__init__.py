@@ -8,13 +8,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxnas import evaluation, oracle, proxies, search, training
+    from jaxnas import estimators, evaluation, oracle, proxies, search, training
     from jaxnas.engine import Settings, read_table, score
     from jaxnas.version import __version__
 
 __all__ = [
     "Settings",
     "__version__",
+    "estimators",
     "evaluation",
     "oracle",
     "proxies",
@@ -24,7 +25,7 @@ __all__ = [
     "training",
 ]
 
-_MODULES = ("evaluation", "oracle", "proxies", "search", "training")
+_MODULES = ("estimators", "evaluation", "oracle", "proxies", "search", "training")
 _HOME = {
     "Settings": "jaxnas.engine",
     "read_table": "jaxnas.engine",

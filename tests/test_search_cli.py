@@ -13,7 +13,7 @@ import pytest
 
 from jaxnas import oracle
 from jaxnas import search as s
-from jaxnas.cli import searching
+from jaxnas.cli import search_options
 from jaxnas.cli.entry import run
 from jaxnas.search.published import _DATASETS
 from jaxnas.spaces import nb201
@@ -84,7 +84,7 @@ def write_scores(folder: Path, cells: np.ndarray, **scores: np.ndarray) -> Path:
 
 def test_data_sets_are_the_oracles() -> None:
     """Written out in the command line and beside the figures, so that --help imports no oracle."""
-    assert searching.DATASETS == _DATASETS == oracle.DATASETS
+    assert search_options.DATASETS == _DATASETS == oracle.DATASETS
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -33,7 +33,7 @@ class Common:
         search_on: the one that answers the queries, None for the one reported.
         runs: searches.
         seed: of all runs.
-        out: where the rows go as CSV, if anywhere.
+        out: where results go, if anywhere.
     """
 
     oracle: Path
@@ -44,83 +44,32 @@ class Common:
     out: Path | None
 
 
-def report(
-    common: Common,
-    methods: Callable[[NDArray[np.int64], Query], dict[str, Run]],
-    cells: Sequence[int],
-    *,
-    s: int = 300,
-    ks: Sequence[int] = (20, 40),
-    words: str = "",
-) -> None:
-    """Runs methods and baselines and prints one table a data set.
-
-    Args:
-        common: the options.
-        methods: name → run, of a population of cells and a query.
-        cells: the population.
-        s: cells that a baseline samples.
-        ks: how many of them it trains.
-        words: of the methods' settings, for the line above the table.
-    """
-    import numpy as np
-
-    from jaxnas import oracle
-    from jaxnas.cli.archive_progress import ArchiveProgress
-    from jaxnas.search import baselines
-
-    if common.out is not None and not common.out.absolute().parent.is_dir():
-        raise ValueError(f"{common.out}: expected a path in a folder that exists")
-    with ArchiveProgress() as progress:
-        table = oracle.read(common.oracle, progress)
-    population = np.array(cells, np.int64)
-    benchmarks = [
-        _Benchmark.of(table, dataset, common.search_on or dataset, population)
-        for dataset in dict.fromkeys(common.dataset)
-    ]
-    summaries: dict[str, list[Summary]] = {}
-    for benchmark in benchmarks:
-        query = benchmark.query
-        runs = methods(population, query) | dict(baselines(population, query, s, ks))
-        rows = _summaries(benchmark, runs, population, common)
-        click.echo(
-            f"{benchmark.dataset}: searched on {benchmark.search_on}, {words}{common.runs} runs, "
-            f"seed {common.seed}; accuracies in percent, mean ± deviation over runs"
-        )
-        _print(rows)
-        click.echo()
-        summaries[benchmark.dataset] = rows
-    if common.out is not None:
-        _write(summaries, common.out)
-        click.echo(f"table    {common.out}")
-
-
 @dataclass(frozen=True)
-class _Benchmark:
+class Benchmark:
     """What a table says of a data set.
 
     Attributes:
         dataset: the one reported.
         search_on: the one that answers the queries.
-        query: validation accuracy and time of a short training.
+        rewards: validation accuracies of a short training, percent [15625].
+        seconds: times of that training [15625].
         valid: accuracies to report, percent [15625].
         test: the same.
     """
 
     dataset: str
     search_on: str
-    query: Query
+    rewards: NDArray[np.float64]
+    seconds: NDArray[np.float64]
     valid: NDArray[np.float64]
     test: NDArray[np.float64]
 
     @classmethod
     def of(
         cls, table: Oracle, dataset: str, search_on: str, population: NDArray[np.int64]
-    ) -> _Benchmark:
+    ) -> Benchmark:
         """Raises ValueError where the table lacks something of a cell of the population."""
         import numpy as np
-
-        from jaxnas.search import tabular
 
         for task in (
             (search_on, "valid", REWARD_EPOCHS),
@@ -138,11 +87,72 @@ class _Benchmark:
             )
         rewards = table.accuracy(search_on, "valid", REWARD_EPOCHS)
         valid, test = (table.accuracy(dataset, split, REPORT_EPOCHS) for split in ("valid", "test"))
-        return cls(dataset, search_on, tabular(rewards, seconds), valid, test)
+        return cls(dataset, search_on, rewards, seconds, valid, test)
+
+
+def report(
+    common: Common,
+    methods: Callable[[NDArray[np.int64], Query], dict[str, Run]],
+    cells: Sequence[int],
+    *,
+    s: int = 300,
+    ks: Sequence[int] = (20, 40),
+    words: str = "",
+) -> None:
+    """Runs methods and baselines and prints one table a data set.
+
+    Args:
+        common: the options; `out` is a CSV file.
+        methods: name → run, of a population of cells and a query.
+        cells: the population.
+        s: cells that a baseline samples.
+        ks: how many of them it trains.
+        words: of the methods' settings, for the line above the table.
+    """
+    import numpy as np
+
+    from jaxnas.search import baselines, tabular
+
+    if common.out is not None and not common.out.absolute().parent.is_dir():
+        raise ValueError(f"{common.out}: expected a path in a folder that exists")
+    population = np.array(cells, np.int64)
+    summaries: dict[str, list[Summary]] = {}
+    for benchmark in read_benchmarks(common, population):
+        query = tabular(benchmark.rewards, benchmark.seconds)
+        runs = methods(population, query) | dict(baselines(population, query, s, ks))
+        rows = _summaries(benchmark, runs, population, common)
+        show(benchmark, common, words, rows)
+        summaries[benchmark.dataset] = rows
+    if common.out is not None:
+        write(summaries, common.out)
+        click.echo(f"table    {common.out}")
+
+
+def read_benchmarks(common: Common, population: NDArray[np.int64]) -> list[Benchmark]:
+    """One for each data set to report, all checked before any is searched."""
+    from jaxnas import oracle
+    from jaxnas.cli.archive_progress import ArchiveProgress
+
+    with ArchiveProgress() as progress:
+        table = oracle.read(common.oracle, progress)
+    return [
+        Benchmark.of(table, dataset, common.search_on or dataset, population)
+        for dataset in dict.fromkeys(common.dataset)
+    ]
+
+
+def show(benchmark: Benchmark, common: Common, words: str, rows: Sequence[Summary]) -> None:
+    """Prints a data set's table under a line that says how it came about."""
+    click.echo(
+        f"{benchmark.dataset}: searched on {benchmark.search_on}, {words}{common.runs} runs, "
+        f"seed {common.seed}; accuracies in percent, mean ± deviation over runs"
+    )
+    _print(rows)
+    click.echo()
 
 
 def _summaries(
-    benchmark: _Benchmark,
+    benchmark: Benchmark,
     runs: Mapping[str, Run],
     population: NDArray[np.int64],
     common: Common,
@@ -200,7 +210,7 @@ def _accuracy(mean: float | None, deviation: float | None) -> str:
     return f"{mean:.2f}" if deviation is None else f"{mean:.2f} ± {deviation:.2f}"
 
 
-def _write(summaries: Mapping[str, Sequence[Summary]], path: Path) -> None:
+def write(summaries: Mapping[str, Sequence[Summary]], path: Path) -> None:
     """Writes all rows as CSV, whole or not at all; what is not known is empty."""
     from jaxnas.results.parts import write_atomically
     from jaxnas.search import Summary

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from jaxnas.cli import options, search_report, search_training
+from jaxnas.cli import gradient_searching, search_report, search_training
+from jaxnas.cli.search_options import table_options
 from jaxnas.cli.search_report import REPORT_EPOCHS, REWARD_EPOCHS, Common
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jaxnas.search import Query, Run
-
-DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 
 _COUNTS = ("params", "flops")
 _COUNT = click.IntRange(min=1)
@@ -50,38 +49,7 @@ def search() -> None:
     """
 
 
-def _common_options(
-    *, required: bool = True, out: str = "Also writes the table here.", out_metavar: str = "CSV"
-) -> Callable[[Any], Any]:
-    """Adds the options of `search_report.Common`, what a search in a table needs as required."""
-    return options.several(
-        click.option(
-            "--oracle",
-            required=required,
-            type=_PATH,
-            metavar="PATH",
-            help="A table of accuracies and times, or the benchmark's archive.",
-        ),
-        click.option(
-            "--dataset",
-            required=required,
-            multiple=True,
-            type=click.Choice(DATASETS),
-            help="Whose accuracies are reported; may be given several times.",
-        ),
-        click.option(
-            "--search-on",
-            type=click.Choice(DATASETS),
-            help="Whose rewards and times the search sees; NAS-Bench-201's authors: cifar10.  "
-            "[default: the data set reported]",
-        ),
-        click.option("--runs", type=_COUNT, default=500, show_default=True, help="Searches."),
-        click.option(
-            "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all runs."
-        ),
-        click.option("--out", type=_PATH, metavar=out_metavar, help=out),
-    )
-
+_out = click.option("--out", type=_PATH, metavar="CSV", help="Also writes the table here.")
 
 _budget = click.option(
     "--budget",
@@ -93,11 +61,13 @@ _budget = click.option(
 
 
 @search.command(epilog=f"{_EPILOG} {_TRAIN_EPILOG}", context_settings={"show_default": True})
-@_common_options(
-    required=False,
-    out="Also writes the table here.  With --train the folder of everything.  "
+@table_options(runs=500, required=False)
+@click.option(
+    "--out",
+    type=_PATH,
+    metavar="PATH",
+    help="Also writes the table here.  With --train the folder of everything.  "
     "[default with --train: runs/gt-nas-DATASET]",
-    out_metavar="PATH",
 )
 @click.option(
     "--by",
@@ -190,7 +160,8 @@ def gt_nas(
 
 
 @search.command(epilog=_EPILOG)
-@_common_options()
+@table_options(runs=500)
+@_out
 @_budget
 def random(budget: float, **common: Any) -> None:
     """Trains random cells until the time is spent."""
@@ -200,7 +171,8 @@ def random(budget: float, **common: Any) -> None:
 
 
 @search.command(epilog=_EPILOG)
-@_common_options()
+@table_options(runs=500)
+@_out
 @_budget
 def rea(budget: float, **common: Any) -> None:
     """Regularised evolution, population 10, tournaments of 3."""
@@ -210,7 +182,8 @@ def rea(budget: float, **common: Any) -> None:
 
 
 @search.command(epilog=_EPILOG)
-@_common_options()
+@table_options(runs=500)
+@_out
 @_budget
 def reinforce(budget: float, **common: Any) -> None:
     """A policy over ops, by its gradient; Adam at 0.01."""
@@ -220,7 +193,8 @@ def reinforce(budget: float, **common: Any) -> None:
 
 
 @search.command(epilog=_EPILOG)
-@_common_options()
+@table_options(runs=500)
+@_out
 @_budget
 def bohb(budget: float, **common: Any) -> None:
     """Hyperband and kernel densities, as in NAS-Bench-201."""
@@ -235,6 +209,10 @@ def _refuse(ctx: click.Context, names: Collection[str], why: str) -> None:
         given = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
         if given and option.name in names:
             raise ValueError(f"{option.opts[0]} {why}")
+
+
+for _method in gradient_searching.COMMANDS:
+    search.add_command(_method)
 
 
 def _report_strategy(

@@ -1,0 +1,58 @@
+"""Estimators of the gradient of E[L(Z)] for independent categorical edges, Z ~ p_α.
+
+`gradient` applies any of them; `Estimator.surrogate` gives the gradient by a network's weights
+along with it.
+
+| | unbiased | evaluations | ops computed of an edge |
+|---|---|---|---|
+| `exact` | yes, no variance | K^E | 1 |
+| `score_function` | yes | 1 | 1 |
+| `relax` | yes | 1 | 1 |
+| `ram` | yes | E (K - 1) + 1 | 1 |
+| `gumbel_softmax` | no | 1 | K, with derivative |
+| `straight_through` | no | 1 | K, with derivative |
+| `gdas` | no | 1 | 1, with derivative |
+| `softmax_mixture` | no, no variance | 1 | K, with derivative |
+"""
+
+from jaxnas.estimators.categorical import discrete, entropy, mode
+from jaxnas.estimators.estimator import (
+    Estimate,
+    Estimator,
+    Evaluations,
+    Loss,
+    Mixing,
+    Sample,
+    gradient,
+)
+from jaxnas.estimators.exact import exact
+from jaxnas.estimators.gumbel_softmax import gumbel_softmax
+from jaxnas.estimators.ram import ram
+from jaxnas.estimators.relax import relax
+from jaxnas.estimators.score_function import score_function
+from jaxnas.estimators.softmax_mixture import softmax_mixture
+from jaxnas.estimators.straight_through import add_bare, gdas, straight_through
+from jaxnas.estimators.temperature import Temperature
+
+__all__ = [
+    "Estimate",
+    "Estimator",
+    "Evaluations",
+    "Loss",
+    "Mixing",
+    "Sample",
+    "Temperature",
+    "add_bare",
+    "discrete",
+    "entropy",
+    "exact",
+    "gdas",
+    "gradient",
+    "gumbel_softmax",
+    "mode",
+    "ram",
+    "relax",
+    "score_function",
+    "softmax_mixture",
+    "straight_through",
+]

@@ -1,0 +1,50 @@
+"""The gradient itself, by enumeration."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxnas.estimators.categorical import discrete
+from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, State
+from jaxnas.types import Array
+
+_MOST = 2**20
+
+
+def exact(batch_size: int | None = None) -> Estimator:
+    """Enumerates all architectures. Exact: no bias, no variance; K^E evaluations.
+
+    ∇_α Σ_z p_α(z) L(z), what every other estimator is compared with. Its surrogate's value is
+    E[L(Z)].
+
+    Args:
+        batch_size: losses evaluated at once, as of `jax.lax.map`; by default one after the other.
+
+    Raises:
+        ValueError: at the first estimate, of more than 2^20 architectures.
+    """
+
+    def surrogate(
+        state: State, key: Array, logits: Array, loss: Loss
+    ) -> tuple[Array, tuple[State, Evaluations]]:
+        del key
+        edges, ops = logits.shape
+        if ops**edges > _MOST:
+            raise ValueError(
+                f"exact enumeration: expected at most {_MOST:,} architectures, {edges} edges of "
+                f"{ops} ops have {float(ops**edges):.3g}; use an estimator that samples"
+            )
+        every = jnp.indices((ops,) * edges, jnp.int32).reshape(edges, -1).T
+        losses = jax.lax.map(lambda z: loss(discrete(z, logits)), every, batch_size=batch_size)
+        logs = jax.nn.log_softmax(logits)[jnp.arange(edges), every].sum(axis=1)
+        return jnp.vdot(jnp.exp(logs), losses), (
+            state,
+            Evaluations(every, jax.lax.stop_gradient(losses)),
+        )
+
+    return Estimator(
+        init=lambda key, logits: (),
+        surrogate=surrogate,
+        evaluations=lambda edges, ops: ops**edges,
+        mixing="ops",
+        unbiased=True,
+    )

@@ -1,0 +1,71 @@
+"""The score function estimator (REINFORCE), alone and with a constant control variate."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxnas.estimators.categorical import discrete, draw, score
+from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, one, with_gradient
+from jaxnas.types import Array
+
+
+class Average(NamedTuple):
+    """An exponential moving average of past losses, not yet divided by its weight.
+
+    Attributes:
+        total: scalar.
+        weight: scalar, 1 - d^t after t losses.
+    """
+
+    total: Array
+    weight: Array
+
+
+def score_function(baseline_decay: float | None = 0.9) -> Estimator:
+    """(L(Z) - c) ∇_α log p_α(Z) for one Z ~ p_α. Unbiased; one evaluation, of one op an edge.
+
+    c is the moving average of the losses of past estimates, divided by its weight; the present
+    loss must not be in it, else the estimate were biased. The first c is 0.
+
+    Sources: Williams, "Simple statistical gradient-following algorithms", Machine Learning 1992;
+    seeds 001, eq. 2 (c = 0) and eq. 10.
+
+    Args:
+        baseline_decay: of the average, in [0, 1); None for no control variate, c = 0.
+
+    Raises:
+        ValueError: the decay is not in that range.
+    """
+    if baseline_decay is not None and not 0 <= baseline_decay < 1:
+        raise ValueError(
+            f"baseline_decay: expected a number in [0, 1) or None, got {baseline_decay:g}"
+        )
+
+    def init(key: Array, logits: Array) -> Average:
+        del key
+        return Average(jnp.zeros((), logits.dtype), jnp.zeros((), logits.dtype))
+
+    def surrogate(
+        state: Average, key: Array, logits: Array, loss: Loss
+    ) -> tuple[Array, tuple[Average, Evaluations]]:
+        z = discrete(draw(key, logits), logits)
+        value = loss(z)
+        seen = jax.lax.stop_gradient(value)
+        baseline = jnp.where(state.weight > 0, state.total / jnp.maximum(state.weight, 1e-30), 0)
+        estimate = (seen - baseline) * score(z.ops, logits)
+        if baseline_decay is not None:
+            new = 1 - baseline_decay
+            state = Average(
+                (baseline_decay * state.total + new * seen).astype(logits.dtype),
+                baseline_decay * state.weight + new,
+            )
+        return with_gradient(value, logits, estimate), (state, one(z, value))
+
+    return Estimator(
+        init=init,
+        surrogate=surrogate,
+        evaluations=lambda edges, ops: 1,
+        mixing="ops",
+        unbiased=True,
+    )
