@@ -54,10 +54,9 @@ XLA_FLAGS = (
 GLIBC_TUNABLES = {
     # Huge pages: a pass over a cell touches hundreds of MB, page faults were half its time.
     "glibc.malloc.hugetlb": "1",
-    # A program's temporaries are one large block, mapped alone and given back whole. In the heap, a
-    # small block that outlives the cell splits the space it leaves, and the next takes fresh space.
-    "glibc.malloc.mmap_threshold": "33554432",
-    # The heap itself is not given back between two cells ...
+    # Large blocks come from the heap, not from fresh pages at each allocation ...
+    "glibc.malloc.mmap_max": "0",
+    # ... which is never given back between two cells ...
     "glibc.malloc.trim_threshold": "100000000000",
     # ... and is one for all threads, so that what one has freed another can use.
     "glibc.malloc.arena_max": "1",
