@@ -1,6 +1,7 @@
 """Small networks and data that several test modules share."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxnas import data
+from jaxnas.cli import entry
 from jaxnas.data import Images
 
 # A network small enough to compile in seconds; 16 pixels leave 4x4 in the last stage, so that
@@ -64,3 +66,17 @@ def make_images() -> Callable[..., Images]:
         return Images.from_arrays(f"noise{size}", x, random.integers(0, 10, number), num_classes=10)
 
     return make
+
+
+@pytest.fixture
+def call(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command in this process, in an empty folder: exit status, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def called(*arguments: object) -> tuple[int, str, str]:
+        status = entry.run([str(argument) for argument in arguments])
+        return status, *capsys.readouterr()
+
+    return called

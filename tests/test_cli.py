@@ -29,7 +29,6 @@ from rich.console import Console
 
 from jaxnas import plots
 from jaxnas.cli import errors, memory, process, ranking, scoring, selection, showing
-from jaxnas.cli.entry import run
 from jaxnas.cli.progress import RunProgress
 from jaxnas.engine import settings as engine_settings
 from jaxnas.engine.scoring import ALL, COLUMNS
@@ -43,20 +42,6 @@ SMALL = ["--proxies", "js", "--stem-channels", "4", "--cells-per-stage", "1", "-
 DISCONNECTED = int(np.flatnonzero(~nb201.is_connected(nb201.cell_ops()))[0])
 
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Call:
-    """Runs a command in this process, in an empty folder: exit status, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def called(*arguments: object) -> tuple[int, str, str]:
-        status = run([str(argument) for argument in arguments])
-        return status, *capsys.readouterr()
-
-    return called
 
 
 def process_call(*arguments: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import pytest
 
 from jaxnas import estimators as e
 from jaxnas import oracle, search
-from jaxnas.cli.entry import run
 from jaxnas.cli.gradient_searching import COMMANDS
 from jaxnas.search.by_gradient import Curves, Settings, concatenate, search_by_gradient
 from jaxnas.search.chance import best_of_random
@@ -223,17 +223,9 @@ def test_curves_are_means_over_runs() -> None:
 
 
 @pytest.fixture
-def call(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Call:
+def call(call: Call) -> Call:
     """Runs `jaxnas search` in this process, in an empty folder: exit status, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def called(*arguments: object) -> tuple[int, str, str]:
-        status = run(["search", *map(str, arguments)])
-        return status, *capsys.readouterr()
-
-    return called
+    return partial(call, "search")
 
 
 @pytest.fixture

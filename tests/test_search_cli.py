@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ import pytest
 from jaxnas import oracle
 from jaxnas import search as s
 from jaxnas.cli import search_options
-from jaxnas.cli.entry import run
 from jaxnas.search.published import _DATASETS
 from jaxnas.spaces import nb201
 
@@ -24,17 +24,9 @@ OPS = nb201.cell_ops()
 
 
 @pytest.fixture
-def call(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Call:
+def call(call: Call) -> Call:
     """Runs `jaxnas search` in this process, in an empty folder: exit status, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def called(*arguments: object) -> tuple[int, str, str]:
-        status = run(["search", *map(str, arguments)])
-        return status, *capsys.readouterr()
-
-    return called
+    return partial(call, "search")
 
 
 def columns(seed: int = 0) -> dict[str, np.ndarray]:

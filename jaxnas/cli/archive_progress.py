@@ -6,7 +6,9 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress
+
+from jaxnas.cli.progress import new_bar
 
 
 class ArchiveProgress:
@@ -36,16 +38,7 @@ class ArchiveProgress:
 
     def _start(self, total: int) -> Progress:
         title = "reading the archive, once"
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=self._console,
-            refresh_per_second=4,
-            speed_estimate_period=60,
-        )
+        bar = new_bar(self._console, MofNCompleteColumn(), seconds=60)
         bar.add_task(title, total=total)
         if self._console.is_terminal:
             bar.start()

@@ -22,6 +22,20 @@ from rich.text import Text
 _COMPILING = "compiling, once: about a minute, cached for next time"
 
 
+def new_bar(console: Console, *columns: ProgressColumn, seconds: float = 120) -> Progress:
+    """A bar: what is done, `columns`, and the time left by the rate of the last `seconds`."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        *columns,
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+        refresh_per_second=4,
+        speed_estimate_period=seconds,
+    )
+
+
 class RunProgress:
     """Follows a run; called with the number of cells scored and to score.
 
@@ -84,17 +98,7 @@ class RunProgress:
             self._line(f"{line}; {_COMPILING}")
             return
         self._line(line)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            _Rate(),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=self._console,
-            refresh_per_second=4,
-            speed_estimate_period=120,
-        )
+        self._bar = new_bar(self._console, MofNCompleteColumn(), _Rate())
         self._task = self._bar.add_task(_COMPILING, total=total)
         self._bar.start()
 

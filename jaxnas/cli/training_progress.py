@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID, TextColumn
+
+from jaxnas.cli.progress import new_bar
 
 
 class TrainingProgress:
@@ -37,16 +39,7 @@ class TrainingProgress:
             f"training {candidates:,} candidate{plural} for {self._epochs} epochs on {self._where}"
         )
         if self._console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=None),
-                TextColumn("{task.percentage:3.0f} %"),
-                TimeRemainingColumn(),
-                TextColumn("left"),
-                console=self._console,
-                refresh_per_second=4,
-                speed_estimate_period=120,
-            )
+            self._bar = new_bar(self._console, TextColumn("{task.percentage:3.0f} %"))
             self._task = self._bar.add_task("compiling", total=steps)
             self._bar.start()
 
