@@ -12,6 +12,7 @@ the environment as it is; with `--same-allocator` it gets jaxnas' allocator sett
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -65,20 +66,22 @@ class Worker:
 
 def serve(args: Any) -> None:
     """The worker: reads lists of cells, answers with seconds."""
-    score = jaxnas_scorer(args) if args.worker == "jaxnas" else torch_scorer(args)
-    for line in sys.stdin:
-        cells = json.loads(line)
-        start = time.perf_counter()
-        score(cells)
-        seconds = time.perf_counter() - start
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-        print(json.dumps({"seconds": seconds, "memory": memory}), flush=True)
+    with contextlib.ExitStack() as stack:
+        score = jaxnas_scorer(args, stack) if args.worker == "jaxnas" else torch_scorer(args)
+        for line in sys.stdin:
+            cells = json.loads(line)
+            start = time.perf_counter()
+            score(cells)
+            seconds = time.perf_counter() - start
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+            print(json.dumps({"seconds": seconds, "memory": memory}), flush=True)
 
 
-def jaxnas_scorer(args: Any) -> Any:
+def jaxnas_scorer(args: Any, stack: contextlib.ExitStack) -> Any:
     import jax
 
     from jaxnas import data
+    from jaxnas.cli.memory import memory_trimmed
     from jaxnas.engine import Settings
     from jaxnas.engine.programs import Programs, group_proxies
     from jaxnas.engine.schedule import run_on_workers
@@ -100,10 +103,11 @@ def jaxnas_scorer(args: Any) -> Any:
         return score_one
 
     scorers = [scorer(device) for device in jax.local_devices()]
+    progress = stack.enter_context(memory_trimmed(lambda *_: None))  # as `jaxnas score` does
 
     def score(cells: list[int]) -> None:
-        for _ in run_on_workers(scorers, [(cell, 0) for cell in cells]):
-            pass
+        for done, _ in enumerate(run_on_workers(scorers, [(cell, 0) for cell in cells])):
+            progress(done, len(cells))
 
     return score
 

@@ -98,7 +98,7 @@ def score(
 
     from jaxnas import data
     from jaxnas.cli.finishing import finish
-    from jaxnas.cli.memory import trimmed_after_compilations
+    from jaxnas.cli.memory import memory_trimmed
     from jaxnas.cli.progress import RunProgress
     from jaxnas.engine import scoring
     from jaxnas.engine.settings import Settings
@@ -112,8 +112,8 @@ def score(
     chosen_devices = local_devices(devices)
     with (
         memory_errors(),
-        trimmed_after_compilations(),
-        RunProgress(describe(chosen_devices)) as progress,
+        RunProgress(describe(chosen_devices)) as bar,
+        memory_trimmed(bar) as progress,
     ):
         table = scoring.score(
             chosen_cells,

@@ -122,6 +122,7 @@ def run(
         start(devices)
 
     from jaxnas import data, training
+    from jaxnas.cli.memory import memory_trimmed
     from jaxnas.cli.progress import RunProgress
     from jaxnas.cli.scoring import describe, keep_compiled_programs, local_devices, memory_errors
     from jaxnas.cli.training import PICTURE_FILE, report
@@ -154,7 +155,11 @@ def run(
     if not no_cache:
         keep_compiled_programs(cache_dir)
     local = local_devices(devices)
-    with memory_errors(), RunProgress(describe(local)) as progress:
+    with (
+        memory_errors(),
+        RunProgress(describe(local)) as bar,
+        memory_trimmed(bar) as progress,
+    ):
         table = scoring.score(
             sample,
             task.by,
