@@ -148,8 +148,12 @@ def describe(devices: list[jax.Device]) -> str:
 
 
 @contextlib.contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turns XLA's report that a device's memory is too small into a sentence."""
+def memory_errors(batch_size: str = "--batch-size") -> Iterator[None]:
+    """Turns XLA's report that a device's memory is too small into a sentence.
+
+    Args:
+        batch_size: the option by which it can be made to do.
+    """
     import jax
 
     try:
@@ -158,8 +162,8 @@ def memory_errors() -> Iterator[None]:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise MemoryError(
-            "a device's memory is too small: ask for a smaller --batch-size or fewer --devices; "
-            f"what was scored is kept ({error})"
+            f"a device's memory is too small: ask for a smaller {batch_size} or fewer --devices; "
+            f"what was done is kept ({error})"
         ) from error
 
 

@@ -156,7 +156,7 @@ def run(
         keep_compiled_programs(cache_dir)
     local = local_devices(devices)
     with (
-        memory_errors(),
+        memory_errors("--score-batch-size"),
         RunProgress(describe(local)) as bar,
         memory_trimmed(bar) as progress,
     ):
