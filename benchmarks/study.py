@@ -35,6 +35,7 @@ PAIRS = (
     ("gradient_kernel", "params"),
     ("gradient_kernel", "gradient_trace"),
 )
+COUNTS = ("params", "flops")
 MODES = ("batch", "example", "frozen")
 KERNEL, TRACE, OFF_DIAGONAL = "gradient_kernel", "gradient_trace", "kernel without its diagonal"
 SAMPLE, CLAIMED = 1000, 1.6
@@ -145,7 +146,7 @@ def modes(runs: Path, accuracy: NDArray) -> Iterator[str]:
         if other is None or paper is None:
             continue
         for name in other.values:
-            if name not in paper.values or name in ("params", "flops"):
+            if name not in paper.values or name in COUNTS:
                 continue
             pair = {"paper": paper.values[name][:1], mode: other.values[name][:1]}
             found = taus(pair, paper, accuracy)
@@ -160,7 +161,7 @@ def seeds(scored: Scored, accuracy: NDArray) -> Iterator[str]:
     yield "| score | τ_b by seed | of the mean score | less one seed's, on average |"
     yield "|---|---|---|---|"
     for name, values in scored.values.items():
-        if len(values) > 1:
+        if len(values) > 1 and name not in COUNTS:
             found = taus({"one": values, "mean": values.mean(0, keepdims=True)}, scored, accuracy)
             each = [taus({"it": v[None]}, scored, accuracy).value["it"] for v in values]
             by_seed = ", ".join(f"{tau:.3f}" for tau in each)
