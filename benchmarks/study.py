@@ -138,8 +138,8 @@ def diagonal(scored: Scored, accuracy: NDArray, batch_size: int) -> Iterator[str
 
 def modes(runs: Path, accuracy: NDArray) -> Iterator[str]:
     """A score under another batch normalisation, against the same under its paper's."""
-    yield "| score | batch normalisation | τ_b | as in its paper | difference |"
-    yield "|---|---|---|---|---|"
+    yield "| score | normalisation | cells with a score | τ_b | as in its paper | difference |"
+    yield "|---|---|---|---|---|---|"
     for mode in MODES:
         other = read(runs / f"c10-bn-{mode}")
         paper = read(runs / "c10-b64", other.cells[-1] + 1) if other else None
@@ -150,8 +150,9 @@ def modes(runs: Path, accuracy: NDArray) -> Iterator[str]:
                 continue
             pair = {"paper": paper.values[name][:1], mode: other.values[name][:1]}
             found = taus(pair, paper, accuracy)
+            cells = np.isfinite(other.values[name][0]).sum()
             yield (
-                f"| {name} | {mode} | {found.of(mode)} | {found.of('paper')} | "
+                f"| {name} | {mode} | {cells} | {found.of(mode)} | {found.of('paper')} | "
                 f"{found.less(mode, 'paper')} |"
             )
 
