@@ -29,9 +29,7 @@ def separable(channels: int, size: int, stride: int, dilation: int = 1) -> list[
     padding = (size - 1) // 2 * dilation
     return [
         nn.ReLU(),
-        nn.Conv2d(
-            channels, channels, size, stride, padding, dilation, groups=channels, bias=False
-        ),
+        nn.Conv2d(channels, channels, size, stride, padding, dilation, groups=channels, bias=False),
         nn.Conv2d(channels, channels, 1, bias=False),
         batch_norm(channels),
     ]
@@ -110,7 +108,9 @@ class Supernet(nn.Module):
     def __init__(self, num_classes: int = 10, channels: int = 16, cells: int = 8) -> None:
         super().__init__()
         stem = 3 * channels
-        self.stem = nn.Sequential(nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem)
+        )
         reductions = {cells // 3, 2 * cells // 3}
         before, last = stem, stem
         self.cells = nn.ModuleList()

@@ -128,9 +128,7 @@ def _depthwise_kernel_gradient(x: Array, dy: Array, size: int, dilation: int) ->
     # Edges that share x are further rows of dy.
     side = edges // groups
     dy = dy.reshape(groups, side, channels, blocks, rows, width * batch).transpose(0, 2, 3, 1, 4, 5)
-    dy = lax.optimization_barrier(
-        dy.reshape(groups, channels, blocks, side * rows, width * batch)
-    )
+    dy = lax.optimization_barrier(dy.reshape(groups, channels, blocks, side * rows, width * batch))
     columns = []
     for j in range(0, size * dilation, dilation):
         windows = [
@@ -151,7 +149,10 @@ def _spread(dy: Array, stride: int, size: tuple[int, ...]) -> Array:
     """Zeros between the pixels, to [H, W] = size."""
     if stride == 1:
         return dy
-    config = [(0, n - ((m - 1) * stride + 1), stride - 1) for n, m in zip(size, dy.shape[2:4], strict=True)]
+    config = [
+        (0, n - ((m - 1) * stride + 1), stride - 1)
+        for n, m in zip(size, dy.shape[2:4], strict=True)
+    ]
     zero = jnp.zeros((), dy.dtype)
     return lax.pad(dy, zero, [(0, 0, 0), (0, 0, 0), *config, (0, 0, 0)])
 
@@ -208,9 +209,7 @@ def standardise(x: Array) -> Array:
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def avg_pool(x: Array, stride: int) -> Array:
     """3x3 average pool with padding 1, the padding not counted."""
-    return lax.optimization_barrier(
-        _window_sum(x, stride) * _share(x.shape[2:4], stride, x.dtype)
-    )
+    return lax.optimization_barrier(_window_sum(x, stride) * _share(x.shape[2:4], stride, x.dtype))
 
 
 def _window_sum(x: Array, stride: int) -> Array:
@@ -256,9 +255,7 @@ def _max_pool_forward(x: Array, stride: int) -> tuple[Array, tuple[Array, Array]
     return y, (x, y)
 
 
-def _max_pool_backward(
-    stride: int, residuals: tuple[Array, Array], dy: Array
-) -> tuple[Array]:
+def _max_pool_backward(stride: int, residuals: tuple[Array, Array], dy: Array) -> tuple[Array]:
     """To the first largest pixel of each window, as PyTorch's and XLA's."""
     x, y = residuals
     size = y.shape[2:4]

@@ -188,7 +188,7 @@ def _concatenated(kernels: list[Kernels]) -> Kernels:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def mixed_edges(stride: int, x: Array, kernels: dict[Op, Kernels], weights: Array) -> Array:
-    """Sums of all operations by weight on the edges that leave x; computed anew when differentiated.
+    """Sums of all operations by weight on the edges that leave x, computed anew for gradients.
 
     What the operations of a whole network save for the backward pass takes tens of GB.
 

@@ -107,9 +107,7 @@ def count(
             not fit.
     """
     check_network(num_classes, channels, cells, image_size, auxiliary=auxiliary)
-    shapes = cell_shapes(
-        channels, cells, len(genotype.normal_concat), len(genotype.reduce_concat)
-    )
+    shapes = cell_shapes(channels, cells, len(genotype.normal_concat), len(genotype.reduce_concat))
     stem = STEM_MULTIPLIER * channels
     total = _convolution(_IMAGE_CHANNELS, stem, 3, image_size**2)
     for shape in shapes:
@@ -130,7 +128,9 @@ def check_network(
         if size < 1:
             raise ValueError(f"{name}: expected a positive integer, got {size}.")
     if channels % 2:
-        raise ValueError(f"channels: expected an even number (reductions halve it), got {channels}.")
+        raise ValueError(
+            f"channels: expected an even number (reductions halve it), got {channels}."
+        )
     if cells < 3:
         raise ValueError(f"cells: expected 3 or more, two of them reductions, got {cells}.")
     if image_size < 4 or image_size % 4:

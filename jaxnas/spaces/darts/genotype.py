@@ -94,8 +94,8 @@ def _checked_genes(kind: str, genes: Any) -> tuple[Gene, ...]:
     if not isinstance(pairs, tuple) or len(pairs) not in (2 * len(NODES), len(EDGES)):
         came = f"{len(pairs)} edges" if isinstance(pairs, tuple) else repr(genes)
         raise ValueError(
-            f"Genotype, {kind}: expected {2 * len(NODES)} edges, two for each of {len(NODES)} nodes, "
-            f"or all {len(EDGES)}, got {came}."
+            f"Genotype, {kind}: expected {2 * len(NODES)} edges, two for each of {len(NODES)} "
+            f"nodes, or all {len(EDGES)}, got {came}."
         )
     whole = len(pairs) == len(EDGES)
     targets = _targets(len(pairs))
