@@ -272,7 +272,7 @@ def _max_pool_backward(stride: int, residuals: tuple[Array, Array], dy: Array) -
         where = _spread(where, stride, x.shape[2:4])
     dy, where = _padded(dy, 1), _padded(where, 1)
     full = x.shape[2:4]
-    dx = sum(
+    dx: Array = sum(
         jnp.where(
             _window(where, 2 - i, 2 - j, full, 1) == 3 * i + j,
             _window(dy, 2 - i, 2 - j, full, 1),
