@@ -17,7 +17,7 @@ from jax import lax
 
 from jaxnas.networks import initialisers, layers
 from jaxnas.networks.initialisers import Initialiser
-from jaxnas.networks.nb201 import _Skeleton
+from jaxnas.networks.nb201 import Skeleton
 from jaxnas.spaces.nb201 import EDGES, OPS, Op
 from jaxnas.types import Array
 
@@ -28,7 +28,7 @@ Kernels = dict[Op, Array]
 """Kernels [k, k, C, C] of an edge's two convolutions."""
 
 
-class Supernet(_Skeleton):
+class Supernet(Skeleton):
     """Logits of the weighted or of the sampled network.
 
     Attributes:
