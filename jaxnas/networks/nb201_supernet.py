@@ -17,7 +17,7 @@ from jax import lax
 
 from jaxnas.networks import initialisers, layers
 from jaxnas.networks.initialisers import Initialiser
-from jaxnas.networks.nb201 import Skeleton
+from jaxnas.networks.nb201 import BatchNorm, Skeleton
 from jaxnas.spaces.nb201 import EDGES, OPS, Op
 from jaxnas.types import Array
 
@@ -37,7 +37,6 @@ class Supernet(Skeleton):
         dtype: of parameters and computation, as the images'.
         stem_channels: channels of the first stage.
         cells_per_stage: cells in each of the three stages.
-        bn: "batch"; a supernet has no other.
     """
 
     @nn.compact
@@ -70,7 +69,7 @@ class Supernet(Skeleton):
         def cell(x: Array, name: str) -> Array:
             return SuperCell(kernel, self.dtype, name=name)(x, weights, ops)
 
-        return self.logits(x, cell)
+        return self.logits(x, partial(BatchNorm, "batch", self.dtype), cell)
 
 
 class SuperCell(nn.Module):
