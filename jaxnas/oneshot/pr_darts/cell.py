@@ -1,7 +1,7 @@
 """What PR-DARTS asks of a space: the edges of a cell, and what kind of operation each column is."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from jaxnas.spaces import darts, nb201
 
@@ -29,7 +29,7 @@ class Cell(NamedTuple):
         return tuple(e for e, (source, target) in enumerate(self.edges) if target == source + 1)
 
 
-Space = Sequence[Cell]
+Space: TypeAlias = Sequence[Cell]
 """The kinds of cell of a space, in the order in which their rows follow each other in β."""
 
 NB201: Space = (
