@@ -201,7 +201,8 @@ def run(kind: str, seeds: int, width: int, steps: int) -> tuple[float, dict[str,
         curves = np.asarray(train(data, grid))
         late = np.log(curves[..., steps // 2 :])
         time = np.arange(late.shape[-1])
-        fits = [np.corrcoef(time, one)[0, 1] ** 2 for one in late.reshape(-1, len(time))]
+        with np.errstate(invalid="ignore"):  # NaN where nothing moves
+            fits = [np.corrcoef(time, one)[0, 1] ** 2 for one in late.reshape(-1, len(time))]
         outcomes[name] = Outcome(
             np.array(
                 [structure(Weights(*row)) for row in zip(*map(np.asarray, grid), strict=True)]
@@ -323,7 +324,7 @@ def main() -> None:
     text = "\n".join(lines)
     print(text)
     args.out.mkdir(parents=True, exist_ok=True)
-    write_atomically(args.out / "README.md", text.encode())
+    write_atomically(args.out / "rates.md", text.encode())
     save(lambda: draw(results), args.out / "rates.png")
 
 
