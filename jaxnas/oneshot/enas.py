@@ -125,10 +125,12 @@ def _decide(
 ) -> Decisions:
     """Goes through the edges; `choose` has the op from the logits and the edge's input."""
 
+    apply: Any = controller.apply
+
     def edge(
         carry: tuple[Memory, Array], chosen_by: Array
     ) -> tuple[tuple[Memory, Array], tuple[Array, Array, Array]]:
-        memory, logits = controller.apply({"params": params}, *carry)
+        memory, logits = apply({"params": params}, *carry)
         logs = jax.nn.log_softmax(logits)
         op = choose(jax.lax.stop_gradient(logits), chosen_by)
         return (memory, op), (op, logs[op], -jnp.vdot(jnp.exp(logs), logs))

@@ -7,7 +7,7 @@ are open as well. Source: Zhou et al., NeurIPS 2020, and their code.
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import softmax
+from scipy.special import softmax  # type: ignore[import-untyped]
 
 from jaxnas.spaces import darts, nb201
 
