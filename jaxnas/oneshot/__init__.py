@@ -1,0 +1,1 @@
+"""Search on a weight-sharing supernet, by gradient."""
