@@ -1,6 +1,8 @@
 """The DARTS space: notations, discretisation, counts."""
 
+import json
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -51,6 +53,40 @@ def test_grouped_notation_with_weights_is_read(genotype):
         }
     )
     assert darts.parse_genotype(text) == genotype
+
+
+@given(genotypes)
+def test_json_is_read(genotype):
+    fields = json.dumps(asdict(genotype))
+    assert darts.parse_genotype(fields) == genotype
+    for inner in (asdict(genotype), str(genotype)):
+        found = json.dumps({"method": "darts", "best": None, "genotype": inner}, indent=1)
+        assert darts.parse_genotype(found) == genotype
+
+
+def test_assignments_in_files_of_genotypes_are_read():
+    assert darts.parse_genotype(f"\nDARTS_V1 = {darts.DARTS_V1}\n") == darts.DARTS_V1
+
+
+def test_published_genotypes_by_name():
+    for name in ("pr-darts", "PR_DARTS", "Pr-Darts"):
+        assert darts.published_genotype(name) is darts.PR_DARTS
+    with pytest.raises(ValueError, match=r"expected one of darts-v1, .*did you mean 'darts-v2'"):
+        darts.published_genotype("darts-v3")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "3", "null", "[]", '{"genotype": 3}', '{"genotype": "x"}', "{", "a = b = 1", "x; y"),
+        *("Genotype(*[1])", "[" * 100_000, "-" * 100_000 + "1", "open('x')", "\0"),
+    ],
+)
+def test_other_text_is_refused_in_one_short_line(text):
+    with pytest.raises(ValueError, match=r"^Genotype: expected Genotype\(.*") as error:
+        darts.parse_genotype(text)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 250
 
 
 def test_ranges_are_read():

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from jaxnas.cli import errors, process
+from jaxnas.cli.drawing import draw
 from jaxnas.cli.evaluating import evaluate
 from jaxnas.cli.joining import merge
 from jaxnas.cli.oracle import oracle
@@ -32,7 +33,7 @@ def jaxnas() -> None:
     """
 
 
-for command in (score, top, merge, proxies, oracle, evaluate, search, train):
+for command in (score, top, merge, proxies, oracle, evaluate, search, train, draw):
     jaxnas.add_command(command)
 
 

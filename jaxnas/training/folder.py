@@ -1,6 +1,6 @@
 """The folder of a training run: whose it is, and what was trained.
 
-`training.json` holds the settings, `candidates/CELL-SEED/` a candidate: `checkpoints/` and, once
+`training.json` holds the settings, `candidates/NAME-SEED/` a candidate: `checkpoints/` and, once
 it has ended, `outcome.json`.
 """
 
@@ -49,29 +49,29 @@ class TrainingFolder:
             os.close(self._lock)
             raise
 
-    def checkpoints(self, cell: int, seed: int) -> Path:
+    def checkpoints(self, name: str, seed: int) -> Path:
         """Where a candidate's checkpoints are."""
-        return self._candidate(cell, seed) / "checkpoints"
+        return self._candidate(name, seed) / "checkpoints"
 
-    def outcome(self, cell: int, seed: int) -> Trained | None:
+    def outcome(self, name: str, seed: int) -> Trained | None:
         """What came of a candidate, None while it has not ended."""
-        path = self._candidate(cell, seed) / _OUTCOME
+        path = self._candidate(name, seed) / _OUTCOME
         return _read(path) if path.exists() else None
 
     def outcomes(self) -> list[Trained]:
-        """Every candidate that has ended, by cell, then seed."""
+        """Every candidate that has ended, cells by index, genotypes by name, then by seed."""
         found = [_read(path) for path in (self.path / _CANDIDATES).glob(f"*/{_OUTCOME}")]
-        return sorted(found, key=lambda one: (one.cell, one.seed))
+        return sorted(found, key=lambda one: (*_order(one.name), one.seed))
 
     def keep(self, trained: Trained) -> None:
         """Writes what came of a candidate."""
-        folder = self._candidate(trained.cell, trained.seed)
+        folder = self._candidate(trained.name, trained.seed)
         with disk_errors(folder, "created"):
             folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / _OUTCOME, trained.to_json().encode())
 
-    def _candidate(self, cell: int, seed: int) -> Path:
-        return self.path / _CANDIDATES / f"{cell}-{seed}"
+    def _candidate(self, name: str, seed: int) -> Path:
+        return self.path / _CANDIDATES / f"{name}-{seed}"
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +83,10 @@ class TrainingFolder:
         traceback: TracebackType | None,
     ) -> None:
         os.close(self._lock)
+
+
+def _order(name: str) -> tuple[int, str]:
+    return (int(name), "") if name.isdecimal() else (-1, name)
 
 
 def _stored_settings(path: Path) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from jaxnas.spaces.darts.published import (
     PC_DARTS,
     PR_DARTS,
     PUBLISHED,
+    published_genotype,
 )
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "edges_of",
     "every_edge",
     "parse_genotype",
+    "published_genotype",
     "top_edges",
     "top_pairs",
 ]

@@ -12,6 +12,7 @@ import ast
 import difflib
 import enum
 import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -142,9 +143,12 @@ def _checked_concat(where: str, concat: Any) -> tuple[int, ...]:
 def parse_genotype(text: str) -> Genotype:
     """Reads a genotype in the notations in use.
 
-    - DARTS': ``Genotype(normal=[('sep_conv_3x3', 1), ...], normal_concat=range(2, 6), ...)``;
+    - DARTS': ``Genotype(normal=[('sep_conv_3x3', 1), ...], normal_concat=range(2, 6), ...)``, by
+      itself or assigned to a name, as in files of genotypes;
     - a dict of the same fields, as GDAS' logs have it, whose edges are grouped by node and may
-      carry their weight: ``{'normal': [(('skip_connect', 0, 0.2), ...), ...], ...}``.
+      carry their weight: ``{'normal': [(('skip_connect', 0, 0.2), ...), ...], ...}``;
+    - JSON: an object of the same fields, or one whose "genotype" is any of these, in a string
+      where it is no JSON.
 
     Nothing in the text is executed.
 
@@ -152,16 +156,16 @@ def parse_genotype(text: str) -> Genotype:
         ValueError: if the text is no genotype, or one outside the space.
     """
     try:
-        expression = ast.parse(text.strip(), mode="eval").body
-        fields = _fields(expression)
+        fields = _fields(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(
             f"Genotype: expected Genotype(normal=[(operation, source), ...], normal_concat=[...], "
-            f"reduce=[...], reduce_concat=[...]), got {_shortened(text)!r}."
+            f"reduce=[...], reduce_concat=[...]) or JSON of these fields, got {_shortened(text)!r}."
         ) from error
     names = ("normal", "normal_concat", "reduce", "reduce_concat")
     if set(fields) != set(names):
-        raise ValueError(f"Genotype: expected the fields {', '.join(names)}, got {list(fields)}.")
+        came = ", ".join(map(repr, fields)) or "none"
+        raise ValueError(f"Genotype: expected the fields {', '.join(names)}, got {came}.")
     return Genotype(
         normal=_flat(fields["normal"]),
         normal_concat=fields["normal_concat"],
@@ -170,8 +174,30 @@ def parse_genotype(text: str) -> Genotype:
     )
 
 
-def _fields(node: ast.expr) -> dict[Any, Any]:
+def _fields(text: str) -> dict[Any, Any]:
+    """The fields of a genotype in JSON or in Python."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return _python_fields(text)
+    if isinstance(value, dict) and "genotype" in value:
+        value = value["genotype"]
+    if isinstance(value, str):
+        return _python_fields(value)
+    if not isinstance(value, dict):
+        raise ValueError("neither an object nor a string")
+    return value
+
+
+def _python_fields(text: str) -> dict[Any, Any]:
     """The fields of a call of `Genotype` or of a dict display."""
+    match ast.parse(text.strip()).body:
+        case [ast.Expr(value=node)] | [ast.Assign(value=node)]:
+            return _fields_of(node)
+    raise ValueError("not one expression")
+
+
+def _fields_of(node: ast.expr) -> dict[Any, Any]:
     match node:
         case ast.Call(func=ast.Name(id="Genotype"), args=[], keywords=keywords):
             return {keyword.arg: _value(keyword.value) for keyword in keywords}
@@ -218,4 +244,5 @@ def _is_gene(value: Any) -> bool:
 
 
 def _shortened(text: str, length: int = 60) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= length else text[:length] + "…"

@@ -1,8 +1,9 @@
 """Genotypes published for CIFAR-10, each as its authors' code states it."""
 
+import difflib
 from types import MappingProxyType
 
-from jaxnas.spaces.darts.genotype import parse_genotype
+from jaxnas.spaces.darts.genotype import Genotype, parse_genotype
 
 DARTS_V1 = parse_genotype(
     "Genotype(normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 0), "
@@ -64,3 +65,18 @@ PUBLISHED = MappingProxyType(
     }
 )
 """The genotypes above by name."""
+
+
+def published_genotype(name: str) -> Genotype:
+    """A genotype above by its name; case, and - or _, do not matter.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    key = name.lower().replace("_", "-")
+    if key not in PUBLISHED:
+        near = difflib.get_close_matches(key, PUBLISHED, n=1, cutoff=0.5)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        known = ", ".join(PUBLISHED)
+        raise ValueError(f"Published genotype: expected one of {known}, got {name!r}{hint}.")
+    return PUBLISHED[key]
