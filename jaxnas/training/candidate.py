@@ -85,7 +85,7 @@ class Trainer:
         """Trains a candidate to its end; None if it was asked to stop."""
         cell, seed = job
         programs, state = self.prepare(job)
-        with Checkpoints(self._folder.checkpoints(cell, seed)) as checkpoints:
+        with Checkpoints(self._folder.checkpoints(cell, seed), Epoch) as checkpoints:
             newest = checkpoints.newest(state)
             curve: tuple[Epoch, ...] = ()
             if newest is not None:
