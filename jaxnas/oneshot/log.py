@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from jaxnas.results import JSON
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Outcome:
         space: its name.
         dataset: the images' name.
         seed: of all chance.
+        constants: of the method's recipe.
         architecture: an arch string or a genotype.
         ops: of each edge; of two that a genotype has on one edge the heavier.
         valid_accuracy: percent of the images held out, with shared weights.
@@ -63,6 +66,7 @@ class Outcome:
     space: str
     dataset: str
     seed: int
+    constants: Mapping[str, JSON]
     architecture: str
     ops: tuple[int, ...]
     valid_accuracy: float

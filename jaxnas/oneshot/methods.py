@@ -209,6 +209,11 @@ class Gdas(Annealed):
     rule: Rule = "top-pairs"
 
 
+@dataclass(frozen=True)
+class StraightThrough(Gdas):
+    """GDAS as printed, with the true straight-through gradient: all operations are computed."""
+
+
 def _snas(recipe: Snas, space: Space, steps: int) -> Method:
     schedule = recipe.schedule(steps)
     estimator = estimators.gumbel_softmax(schedule)
@@ -218,6 +223,11 @@ def _snas(recipe: Snas, space: Space, steps: int) -> Method:
 def _gdas(recipe: Gdas, space: Space, steps: int) -> Method:
     schedule = recipe.schedule(steps)
     return _assembled(recipe, space, estimators.gdas(schedule), temperature=schedule)
+
+
+def _straight_through(recipe: StraightThrough, space: Space, steps: int) -> Method:
+    schedule = recipe.schedule(steps)
+    return _assembled(recipe, space, estimators.straight_through(schedule), temperature=schedule)
 
 
 # --- DARTS ----------------------------------------------------------------------------------------
@@ -232,13 +242,6 @@ class Darts(Recipe):
     """
 
     second_order: bool = False
-
-
-@dataclass(frozen=True)
-class DartsSecondOrder(Darts):
-    """The same, of second order."""
-
-    second_order: bool = True
 
 
 def _darts(recipe: Darts, space: Space, steps: int) -> Method:
@@ -272,6 +275,7 @@ def _rsps(recipe: Rsps, space: Space, steps: int) -> Method:
 
 # NAS-Bench-201's search code (AutoDL-Projects) has its own constants for the weights.
 _NB201: dict[str, Any] = {"cells": 5, "nesterov": True, "weight_decay": 5e-4}
+_NB201_GDAS = {**_NB201, "batch_size": 64}
 
 METHODS: Mapping[str, Definition] = MappingProxyType(
     {
@@ -280,8 +284,8 @@ METHODS: Mapping[str, Definition] = MappingProxyType(
         "ram": Definition(Ram, _ram, {"nb201": _NB201}),
         "snas": Definition(Snas, _snas, {"nb201": {"cells": 5}}),
         "darts": Definition(Darts, _darts, {"nb201": _NB201}),
-        "darts-2nd": Definition(DartsSecondOrder, _darts, {"nb201": _NB201}),
-        "gdas": Definition(Gdas, _gdas, {"nb201": {**_NB201, "batch_size": 64}}),
+        "gdas": Definition(Gdas, _gdas, {"nb201": _NB201_GDAS}),
+        "st": Definition(StraightThrough, _straight_through, {"nb201": _NB201_GDAS}),
         "rsps": Definition(Rsps, _rsps, {"nb201": _NB201}),
     }
 )

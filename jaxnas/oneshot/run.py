@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxnas import data
@@ -58,6 +59,7 @@ def search(
     dataset: Images | str | os.PathLike[str],
     out: str | os.PathLike[str],
     seed: int = 0,
+    recipe: Recipe | None = None,
     progress: StepProgress | None = None,
     begin: Callable[[int], None] | None = None,
     **constants: Any,
@@ -72,6 +74,7 @@ def search(
         out: folder of checkpoints, log and result. A search that was stopped goes on from its last
             epoch, to the same state.
         seed: of all chance.
+        recipe: the method's constants, from `make_recipe`; or some may be given as keywords.
         progress: called after every step.
         begin: called before the first step with the number of steps left.
         **constants: of the method's recipe that are not to be its preset.
@@ -85,7 +88,10 @@ def search(
     """
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed: expected a whole number from 0 to {2**32 - 1}, got {seed}")
-    recipe = make_recipe(method, space, **constants)
+    if recipe is None:
+        recipe = make_recipe(method, space, **constants)
+    elif constants:
+        raise ValueError(f"give either a recipe or {', '.join(constants)}, not both")
     images = dataset if isinstance(dataset, Images) else data.load(dataset)
     run = _Run(method, space, images, recipe, seed)
     with ExitStack() as stack:
@@ -170,7 +176,7 @@ class _Run:
             valid_loss=worth.loss,
             valid_accuracy=worth.accuracy,
             entropy=self._programs.entropy(state),
-            temperature=float(temperature(np.int32(done - 1))) if temperature else float("nan"),
+            temperature=float(temperature(jnp.int32(done - 1))) if temperature else float("nan"),
             skips=self._space.count_skips(found.ops),
             evaluations=done * self._method.evaluations(self._space),
             seconds=time.perf_counter() - start,
@@ -180,14 +186,17 @@ class _Run:
 
     def outcome(self, state: State, epochs: tuple[Epoch, ...]) -> Outcome:
         """What is found: the method's choice by α, or the best of its candidates."""
-        found, candidates = self._found(state), ()
+        candidates: tuple[tuple[str, float], ...] = ()
         if self._method.candidates:
             found, candidates = self._best_candidate(state)
+        else:
+            found = self._found(state)
         return Outcome(
             method=self._name,
             space=self._space.name,
             dataset=self._images.name,
             seed=self._seed,
+            constants=self._recipe.identity(),
             architecture=found.notation,
             ops=found.ops,
             valid_accuracy=self._programs.worth(state, found.ops).accuracy,
