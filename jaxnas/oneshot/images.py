@@ -42,8 +42,13 @@ def check(images: Images, recipe: Recipe) -> Parts:
     # Normalised together, images are not to be of one class because the file is in that order.
     order = random_order(len(out), 0)
     parts = Parts(order[~out[order]], order[out[order]])
-    for words, positions in zip(("left to teach the weights", "held out"), parts, strict=True):
-        if len(positions) < recipe.batch_size:
+    # On one level no batch of the images held out is learned from.
+    least = 2 if recipe.alternation == "together" else recipe.batch_size
+    for words, positions, needed in (
+        ("left to teach the weights", parts.train, recipe.batch_size),
+        ("held out", parts.valid, least),
+    ):
+        if len(positions) < needed:
             raise DataError(
                 f"{images.name} is too small to split: batches of {recipe.batch_size} asked for, "
                 f"but of {len(out):,} training images {len(positions):,} are {words} at a "

@@ -171,7 +171,11 @@ def darts_space(
         channels: of the first cell, an even number.
         cells: in all, two of them reductions.
         dtype: of parameters and computation.
+
+    Raises:
+        ValueError: there is no such network.
     """
+    darts.check_network(num_classes, channels, cells, image_size=4)
     half = len(darts.EDGES)
     position = {edge: e for e, edge in enumerate(darts.EDGES)}
 
