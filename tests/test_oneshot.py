@@ -85,7 +85,7 @@ def tiny_space(num_classes: int, channels: int = 1, cells: int = 1, dtype: Any =
         named=named,
         discretised=lambda weights, rule: named(tuple(weights.argmax(1).tolist())),
         draw=lambda key: jax.random.randint(key, (2,), 1, 3, jnp.int32),
-        _of_cells=lambda values: values,
+        of_cells=lambda values: values,
     )
 
 

@@ -204,7 +204,7 @@ def _report(outcome: Outcome, table: Oracle | None) -> None:
     print_table(names, rows, right={2, 3, 4})
 
 
-def _command(name: str, words: str, *own: Callable[[Any], Any]) -> click.Command:
+def supernet_command(name: str, words: str, *own: Callable[[Any], Any]) -> click.Command:
     """The command of a method that searches on supernets alone.
 
     Its own options are constants of its recipe, under the same name.
@@ -238,7 +238,7 @@ _CANDIDATES = click.option(
 )
 
 COMMANDS = (
-    _command(
+    supernet_command(
         "rsps", "Random search with shared weights: uniform sampling, no logits.", _CANDIDATES
     ),
 )

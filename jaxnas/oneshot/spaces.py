@@ -57,6 +57,7 @@ class Space:
         discretised: the architecture of weights [E, K] by a rule.
         draw: key → operations int32 [E], uniform over the architectures that random search with
             shared weights draws from.
+        of_cells: values by edge [E, ...] → those of each kind of cell, as the supernet takes them.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Space:
     named: Callable[[tuple[int, ...]], Found]
     discretised: Callable[[NDArray[Any], Rule], Found]
     draw: Callable[[Array], Array]
-    _of_cells: Callable[[Array], Any]
+    of_cells: Callable[[Array], Any]
 
     @property
     def ops(self) -> int:
@@ -81,8 +82,8 @@ class Space:
         """Parameters of the supernet for square images."""
         dtype = self.network.dtype  # type: ignore[attr-defined]
         x = jnp.zeros((2, image_size, image_size, 3), dtype)
-        ops = self._of_cells(jnp.zeros(self.edges, jnp.int32))
-        weights = self._of_cells(jnp.zeros((self.edges, self.ops), dtype))
+        ops = self.of_cells(jnp.zeros(self.edges, jnp.int32))
+        weights = self.of_cells(jnp.zeros((self.edges, self.ops), dtype))
         # One compiled program; of the forward pass nothing stays in it.
         return jax.jit(self.network.init)(key, x, weights, ops)["params"]
 
@@ -96,7 +97,7 @@ class Space:
             ops: None for the sum of all operations by weight; int [E] to compute these alone, the
                 other weights, which should be zero, added bare (`jaxnas.estimators.add_bare`).
         """
-        of_cells = self._of_cells
+        of_cells = self.of_cells
         apply: Any = self.network.apply
         logits: Array = apply(
             {"params": params}, x, of_cells(weights), None if ops is None else of_cells(ops)
@@ -157,7 +158,7 @@ def nb201_space(
         named=named,
         discretised=discretised,
         draw=draw,
-        _of_cells=lambda values: values,
+        of_cells=lambda values: values,
     )
 
 
@@ -219,7 +220,7 @@ def darts_space(
         named=named,
         discretised=discretised,
         draw=lambda key: jax.vmap(draw_cell)(jax.random.split(key)).reshape(-1),
-        _of_cells=lambda values: darts_networks.PerKind(values[:half], values[half:]),
+        of_cells=lambda values: darts_networks.PerKind(values[:half], values[half:]),
     )
 
 
