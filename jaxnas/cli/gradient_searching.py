@@ -67,7 +67,9 @@ def _command(
     )
     @supernet_searching.supernet_options(required=False)
     @click.pass_context
-    def command(ctx: click.Context, queries: int, learning_rate: float | None, **rest: Any) -> None:
+    def command(
+        ctx: click.Context, /, queries: int, learning_rate: float | None, **rest: Any
+    ) -> None:
         supernet = {name: rest.pop(name) for name in supernet_searching.OPTIONS}
         if supernet["space"] is not None:
             refuse(ctx, _OF_TABLE, "is of a search in a table: leave it out, or --space")
@@ -125,8 +127,8 @@ def _check_table(ctx: click.Context, datasets: tuple[str, ...]) -> None:
                 try:
                     click.Choice(DATASETS).convert(dataset, option, ctx)
                 except click.BadParameter as error:
-                    error.message += " With --space it may be images."
-                    raise
+                    words = f"{error.message} With --space it may be images."
+                    raise click.BadParameter(words, ctx, option) from error
 
 
 def _temperature(start: float, end: float) -> Callable[[Callable[..., None]], Callable[..., None]]:

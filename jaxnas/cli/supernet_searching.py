@@ -169,7 +169,7 @@ def _read_oracle(path: Path | None) -> Oracle | None:
 
     with ArchiveProgress() as progress:
         table = oracle.read(path, progress)
-    tasks = [task for task in table.tasks() if task[2] == REPORT_EPOCHS]
+    tasks = [task for task in table.tasks if task[2] == REPORT_EPOCHS]
     if not tasks:
         raise ValueError(
             f"{path}: expected accuracies after {REPORT_EPOCHS} epochs, but it has none"
@@ -193,7 +193,7 @@ def _report(outcome: Outcome, table: Oracle | None) -> None:
         return
     cell = nb201.arch_to_index(outcome.architecture)
     rows = []
-    for dataset, split, epochs in table.tasks():
+    for dataset, split, epochs in table.tasks:
         if epochs == REPORT_EPOCHS:
             accuracy = table.accuracy(dataset, split, epochs)
             better = int((accuracy > accuracy[cell]).sum())
@@ -224,7 +224,7 @@ def supernet_command(name: str, words: str, *own: Callable[[Any], Any]) -> click
     @supernet_options(required=True)
     @options.several(*own)
     @click.pass_context
-    def command(ctx: click.Context, **values: Any) -> None:
+    def command(ctx: click.Context, /, **values: Any) -> None:
         known = ("dataset", "out", "oracle", "seed", *OPTIONS)
         common = {key: values.pop(key) for key in known}
         constants = {key: value for key, value in values.items() if value is not None}
