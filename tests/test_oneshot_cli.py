@@ -99,7 +99,7 @@ def test_a_search_on_nb201_from_images_to_files(search: Call) -> None:
         (["sf", *SMALL, "--set", "momentum=x"], "momentum: expected a finite number, got 'x'"),
         (["sf", *SMALL, "--queries", 3], "--queries is of a search in a table"),
         (["sf", *SMALL, "--dataset", "digits"], "expected one data set with --space, got 2"),
-        (["sf", *SMALL, "--oracle", "part.npz"], "lacks the cifar10 200-epoch test"),
+        (["sf", *SMALL, "--oracle", "part.npz"], "lacks the cifar10 test 200-epoch accuracy"),
         (["sf", *SMALL, "--batch-size", 64], "images is too small to split"),
         (["darts", *SMALL, "--order", 3], "3 is not in the range 1<=x<=2"),
         (["darts", *SMALL, "--space", "darts", "--oracle", "table.npz"], "leave it out with"),
