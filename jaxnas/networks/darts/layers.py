@@ -285,7 +285,7 @@ def _max_pool_backward(stride: int, residuals: tuple[Array, Array], dy: Array) -
         where = _spread(where, stride, x.shape[2:4])
     dy, where = _padded(dy, 1), _padded(where, 1)
     full = x.shape[2:4]
-    dx: Array = sum(
+    terms = (
         jnp.where(
             _window(where, 2 - i, 2 - j, full, 1) == 3 * i + j,
             _window(dy, 2 - i, 2 - j, full, 1),
@@ -294,7 +294,7 @@ def _max_pool_backward(stride: int, residuals: tuple[Array, Array], dy: Array) -
         for i in range(3)
         for j in range(3)
     )
-    return (dx,)
+    return (sum(terms, zero),)
 
 
 max_pool.defvjp(_max_pool_forward, _max_pool_backward)
