@@ -540,21 +540,17 @@ def test_architectures_are_written_as_the_field_does() -> None:
     assert space.named(every.ops) == every
 
 
-@pytest.mark.parametrize("method", ["darts", "gdas"])
-def test_a_step_fits_the_darts_space(method: str) -> None:
-    """By shapes alone, of a mixture and of sampled operations: nothing is computed."""
-    recipe = oneshot.make_recipe(method, "darts", cells=3, channels=2)
-    space = darts_space(10, recipe.channels, recipe.cells)
-    made = oneshot.METHODS[method].assemble(recipe, space, 5)
-    rules = optimisers(recipe, 5)
-    before = jax.eval_shape(lambda: initial_state(space, made, rules, 0, 8))
-    data = Batch(jnp.zeros((2, 8, 8, 3)), jnp.zeros(2, jnp.int32))
-    step = search_step(space, made, rules, 10)
-    after, result = jax.eval_shape(step, before, jax.random.key(0), data, data)
-    same = jax.tree.map(lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype), before, after)
-    assert all(jax.tree.leaves(same))
-    assert result.loss.shape == ()
-    assert after.alpha.shape == (28, 8)
+@pytest.mark.parametrize("sampled", [True, False])
+def test_the_darts_supernet_takes_both_cells_at_once(sampled: bool) -> None:
+    """By shapes alone: nothing is computed."""
+    space = darts_space(7, channels=2, cells=3)
+    params = jax.eval_shape(lambda: space.init(jax.random.key(0), 8))
+    ops = jnp.zeros(28, jnp.int32) if sampled else None
+    weights, x = jnp.zeros((28, 8)), jnp.zeros((4, 8, 8, 3))
+    logits = jax.eval_shape(lambda params: space.logits(params, x, weights, ops), params)
+    assert logits.shape == (4, 7)
+    with pytest.raises(ValueError, match="channels: expected an even number"):
+        darts_space(7, channels=3)
 
 
 # Images.
