@@ -75,5 +75,5 @@ def run(arguments: Sequence[str], start: process.Start | None = None) -> int:
 
 def _resumed(arguments: Sequence[str]) -> bool:
     """Whether the command goes on where it was stopped; a search does if it trains."""
-    trains = any(argument.split("=")[0] == "--train" for argument in arguments)
+    trains = any(argument.split("=")[0] in ("--train", "--space") for argument in arguments)
     return arguments[0] in RESUMED or trains

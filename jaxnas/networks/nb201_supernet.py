@@ -28,6 +28,15 @@ Kernels = dict[Op, Array]
 """Kernels [k, k, C, C] of an edge's two convolutions."""
 
 
+def other_weights(weights: Array, op: Array) -> Array:
+    """The sum of an edge's weights [K] but for that of `op`, which GDAS's code adds to its output.
+
+    It is zero where they are, and differentiates them as if their operations' outputs were 1 (Dong
+    & Yang, "GDAS", CVPR 2019, by the released code; `jaxnas.estimators.add_bare`).
+    """
+    return jnp.where(jnp.arange(len(weights)) == op, 0, weights).sum()
+
+
 class Supernet(Skeleton):
     """Logits of the weighted or of the sampled network.
 
@@ -47,9 +56,9 @@ class Supernet(Skeleton):
             x: images.
             weights: of the operations, [6, 5] in the order of `EDGES` and `Op`, used as they are.
             ops: None for the sum of all operations by weight; otherwise the sampled operation of
-                each edge, int [6]: only that one is computed, and multiplied by its weight; where
-                the other weights are zero that is the same function, but for its gradient by those
-                weights, which is zero here.
+                each edge, int [6]: only that one is computed and multiplied by its weight, and the
+                other weights, which should be zero, are added bare. So it is the same function,
+                but for its gradient by those weights; see `other_weights`.
 
         Raises:
             ValueError: if weights or operations have another shape.
@@ -98,6 +107,7 @@ class SuperCell(nn.Module):
         nodes = {0: x}
         for e, (source, target) in enumerate(EDGES):
             term = sampled_edge(ops[e], nodes[source], edges[e], weights[e, ops[e]])
+            term = term + other_weights(weights[e], ops[e])
             nodes[target] = nodes[target] + term if target in nodes else term
         return nodes[_OUTPUT]
 
@@ -156,7 +166,8 @@ _Residuals = tuple[Array, Array, Kernels, Array]
 
 
 def _forward(op: Array, x: Array, kernels: Kernels, weight: Array) -> tuple[Array, _Residuals]:
-    return sampled_edge(op, x, kernels, weight), (op, x, kernels, weight)
+    y: Array = lax.switch(op, _BRANCHES, x, kernels, weight)
+    return y, (op, x, kernels, weight)
 
 
 def _backward(residuals: _Residuals, dy: Array) -> tuple[Any, ...]:

@@ -6,15 +6,14 @@ it has ended, `outcome.json`.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from jaxnas.results import JSON, ResultsError
-from jaxnas.results.folder import lock_folder, refuse_other_settings
+from jaxnas.results.identity import claim_folder
 from jaxnas.results.parts import disk_errors, write_atomically
 from jaxnas.training.outcomes import Trained, from_json
 
@@ -35,19 +34,7 @@ class TrainingFolder:
                 manifest is damaged, or the disk refuses.
         """
         self.path = path
-        with disk_errors(path, "created"):
-            path.mkdir(parents=True, exist_ok=True)
-        self._lock = lock_folder(path)
-        try:
-            manifest = path / _MANIFEST
-            if manifest.exists():
-                refuse_other_settings(path, "trainings", _stored_settings(manifest), settings)
-            else:
-                content = {"format": _FORMAT, "version": 1, "settings": dict(settings)}
-                write_atomically(manifest, (json.dumps(content, indent=2) + "\n").encode())
-        except BaseException:
-            os.close(self._lock)
-            raise
+        self._lock = claim_folder(path, _MANIFEST, _FORMAT, "trainings", settings)
 
     def checkpoints(self, name: str, seed: int) -> Path:
         """Where a candidate's checkpoints are."""
@@ -87,17 +74,6 @@ class TrainingFolder:
 
 def _order(name: str) -> tuple[int, str]:
     return (int(name), "") if name.isdecimal() else (-1, name)
-
-
-def _stored_settings(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-        settings = content["settings"]
-        if content["format"] != _FORMAT or content["version"] != 1:
-            raise ValueError(f"format {content['format']!r}, version {content['version']!r}")
-        return dict(settings)
-    except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(path, "the manifest of a training run", error) from error
 
 
 def _read(path: Path) -> Trained:

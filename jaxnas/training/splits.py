@@ -49,15 +49,20 @@ def split(images: Images, valid_fraction: float) -> Split:
             f"{images.name}: a validation fraction of {valid_fraction:g} holds out {out.sum():,} "
             f"of {total:,} training images; choose one that leaves images on both sides"
         )
-    values = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     return Split(
         np.concatenate([images.x_train, images.x_test]),
         np.concatenate([images.y_train, images.y_test]),
-        normalise(values, images.mean, images.std).astype(np.float32),
+        levels(images),
         np.flatnonzero(~out),
         np.flatnonzero(out),
         total + np.arange(len(images.x_test)),
     )
+
+
+def levels(images: Images) -> NDArray[np.float32]:
+    """What each value of a channel is once normalised, [256, 3]."""
+    values = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    return normalise(values, images.mean, images.std).astype(np.float32)
 
 
 def held_out(labels: NDArray[np.int32], fraction: float) -> NDArray[np.bool_]:

@@ -75,7 +75,7 @@ class Trainer:
         candidate, seed = job
         of = candidate.name, candidate.arch, candidate.params, seed
         programs, state = self.prepare(job)
-        with Checkpoints(self._folder.checkpoints(candidate.name, seed)) as checkpoints:
+        with Checkpoints(self._folder.checkpoints(candidate.name, seed), Epoch) as checkpoints:
             newest = checkpoints.newest(state)
             curve: tuple[Epoch, ...] = ()
             if newest is not None:

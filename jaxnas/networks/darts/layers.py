@@ -64,6 +64,10 @@ def relu_depthwise(x: Array, kernel: Array, stride: int, dilation: int) -> Array
         stride: 1 or 2.
         dilation: 1 or 2.
     """
+    return _plain_relu_depthwise(x, kernel, stride, dilation)
+
+
+def _plain_relu_depthwise(x: Array, kernel: Array, stride: int, dilation: int) -> Array:
     taps = _taps(kernel.shape[-1], dilation)
     padded = _padded(jax.nn.relu(x), _padding(kernel.shape[-1], dilation))
     size = _output_size(x, stride)
@@ -88,7 +92,8 @@ def _per_channel(kernel: Array, a: int, b: int) -> Array:
 def _relu_depthwise_forward(
     x: Array, kernel: Array, stride: int, dilation: int
 ) -> tuple[Array, tuple[Array, Array]]:
-    return relu_depthwise(x, kernel, stride, dilation), (x, kernel)
+    # Not `relu_depthwise`: what has a derivative of its own has none of a forward pass's.
+    return _plain_relu_depthwise(x, kernel, stride, dilation), (x, kernel)
 
 
 def _relu_depthwise_backward(
@@ -209,6 +214,10 @@ def standardise(x: Array) -> Array:
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def avg_pool(x: Array, stride: int) -> Array:
     """3x3 average pool with padding 1, the padding not counted."""
+    return _plain_avg_pool(x, stride)
+
+
+def _plain_avg_pool(x: Array, stride: int) -> Array:
     return lax.optimization_barrier(_window_sum(x, stride) * _share(x.shape[2:4], stride, x.dtype))
 
 
@@ -238,12 +247,16 @@ def _avg_pool_backward(stride: int, like: Array, dy: Array) -> tuple[Array]:
     return (_window_sum(_spread(dy * _share(size, stride, dy.dtype), stride, size), 1),)
 
 
-avg_pool.defvjp(lambda x, stride: (avg_pool(x, stride), x), _avg_pool_backward)
+avg_pool.defvjp(lambda x, stride: (_plain_avg_pool(x, stride), x), _avg_pool_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def max_pool(x: Array, stride: int) -> Array:
     """3x3 max pool with padding 1."""
+    return _plain_max_pool(x, stride)
+
+
+def _plain_max_pool(x: Array, stride: int) -> Array:
     padded = _padded(x, 1, -jnp.inf)
     size = _output_size(x, stride)
     windows = [_window(padded, i, j, size, stride) for i in range(3) for j in range(3)]
@@ -251,7 +264,7 @@ def max_pool(x: Array, stride: int) -> Array:
 
 
 def _max_pool_forward(x: Array, stride: int) -> tuple[Array, tuple[Array, Array]]:
-    y = max_pool(x, stride)
+    y = _plain_max_pool(x, stride)
     return y, (x, y)
 
 
@@ -272,7 +285,7 @@ def _max_pool_backward(stride: int, residuals: tuple[Array, Array], dy: Array) -
         where = _spread(where, stride, x.shape[2:4])
     dy, where = _padded(dy, 1), _padded(where, 1)
     full = x.shape[2:4]
-    dx: Array = sum(
+    terms = (
         jnp.where(
             _window(where, 2 - i, 2 - j, full, 1) == 3 * i + j,
             _window(dy, 2 - i, 2 - j, full, 1),
@@ -281,7 +294,7 @@ def _max_pool_backward(stride: int, residuals: tuple[Array, Array], dy: Array) -
         for i in range(3)
         for j in range(3)
     )
-    return (dx,)
+    return (sum(terms, zero),)
 
 
 max_pool.defvjp(_max_pool_forward, _max_pool_backward)

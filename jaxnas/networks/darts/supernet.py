@@ -27,6 +27,7 @@ from jaxnas.networks.darts.operations import (
 )
 from jaxnas.networks.initialisers import Initialisation, Initialiser
 from jaxnas.networks.nb201 import BatchNorm, Classifier, Conv
+from jaxnas.networks.nb201_supernet import other_weights
 from jaxnas.spaces.darts import (
     EDGES,
     NODES,
@@ -73,9 +74,9 @@ class Supernet(nn.Module):
             weights: of the operations, [14, 8] for each kind of cell, in the order of `EDGES` and
                 `Op`. They are used as they are: no softmax, and any number of them may be zero.
             ops: None for the sum of all operations by weight. Otherwise the sampled operation of
-                each edge, int [14] for each kind: only that one is computed, and multiplied by its
-                weight; where the other weights are zero, that is the same function, but for its
-                gradient by those weights, which is zero here.
+                each edge, int [14] for each kind: only that one is computed and multiplied by its
+                weight, and the other weights, which should be zero, are added bare. So it is the
+                same function, but for its gradient by those weights; see `other_weights`.
 
         Raises:
             ValueError: if there is no such network, or weights or operations of another shape.
@@ -210,7 +211,8 @@ _MixedResiduals = tuple[Array, dict[Op, Kernels], Array]
 def _mixed_edges_forward(
     stride: int, x: Array, kernels: dict[Op, Kernels], weights: Array
 ) -> tuple[Array, _MixedResiduals]:
-    return mixed_edges(stride, x, kernels, weights), (x, kernels, weights)
+    # Not `mixed_edges`: what has a derivative of its own has none of a forward pass's.
+    return _weighted_sum(stride, x, kernels, weights), (x, kernels, weights)
 
 
 def _mixed_edges_backward(stride: int, residuals: _MixedResiduals, dy: Array) -> tuple[Any, ...]:
@@ -256,6 +258,7 @@ def _sampled(
         own = tuple(kernels[op][e] for op in Op)
         stride = _stride(reduction, source)
         term = sampled_edge(stride, ops[e], nodes[source], own, weights[e, ops[e]])
+        term = term + other_weights(weights[e], ops[e])
         nodes[target] = _add(nodes.get(target), term)
     return [nodes[node] for node in NODES]
 
@@ -300,7 +303,8 @@ _Residuals = tuple[Array, Array, tuple[Kernels, ...], Array]
 def _sampled_edge_forward(
     stride: int, op: Array, x: Array, kernels: tuple[Kernels, ...], weight: Array
 ) -> tuple[Array, _Residuals]:
-    return sampled_edge(stride, op, x, kernels, weight), (op, x, kernels, weight)
+    y: Array = lax.switch(op, _branches(stride), x, kernels, weight)
+    return y, (op, x, kernels, weight)
 
 
 def _sampled_edge_backward(stride: int, residuals: _Residuals, dy: Array) -> tuple[Any, ...]:
