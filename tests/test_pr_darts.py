@@ -13,7 +13,9 @@ import pytest
 from scipy.special import expit
 
 from jaxnas import estimators as e
+from jaxnas.oneshot import METHODS, make_recipe
 from jaxnas.oneshot import pr_darts as pr
+from jaxnas.oneshot.spaces import darts_space
 from jaxnas.spaces import darts, nb201
 
 KEY = jax.random.key
@@ -327,7 +329,9 @@ def test_pruning_darts() -> None:
     logits[darts.EDGES.index((1, 3)), darts.Op.NONE] = 9.0
     logits[darts.EDGES.index((0, 3)), darts.Op.MAX_POOL_3X3] = 1.0
     logits[14:] = logits[:14][:, [0, 1, 2, 3, 5, 4, 6, 7]]
-    genotype = pr.prune_darts(logits)
+    definition, space = METHODS["pr-darts"], darts_space(10, cells=3, channels=2)
+    method = definition.assemble(make_recipe("pr-darts", "darts"), space, 5)
+    genotype = darts.parse_genotype(method.distribution.found(KEY(0), logits).notation)
     assert genotype.normal[:4] == (
         ("skip_connect", 1),
         ("sep_conv_5x5", 1),
@@ -339,21 +343,7 @@ def test_pruning_darts() -> None:
     assert gates.normal[0][1] == gates.normal[1][1] == 0
 
 
-def test_pruning_nb201() -> None:
-    logits = np.zeros((6, 5))
-    expected = (3, 0, 1, 4, 2, 3)
-    logits[np.arange(6), expected] = 0.1
-    assert pr.prune_nb201(logits) == expected
-    assert pr.prune_nb201(jnp.zeros((6, 5))) == (0,) * 6
-
-
 def test_bad_settings() -> None:
-    with pytest.raises(ValueError, match=r"logits: expected shape \[28, 8\].*got \[14, 8\]"):
-        pr.prune_darts(np.zeros((14, 8)))
-    with pytest.raises(ValueError, match="NaN at edge 2, op 1"):
-        logits = np.zeros((6, 5))
-        logits[2, 1] = np.nan
-        pr.prune_nb201(logits)
     for wrong in (-1.0, math.inf, math.nan):
         for make in (pr.pr_darts, pr.released_pr_darts):
             with pytest.raises(ValueError, match="strength path: expected a finite number from 0"):

@@ -239,6 +239,10 @@ _CANDIDATES = click.option(
 
 COMMANDS = (
     supernet_command(
+        "pr-darts", "Stochastic gates, group-structured sparsity, path-depth regularisation."
+    ),
+    supernet_command("enas", "A recurrent controller, by the score function.", _CANDIDATES),
+    supernet_command(
         "rsps", "Random search with shared weights: uniform sampling, no logits.", _CANDIDATES
     ),
 )

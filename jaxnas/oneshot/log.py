@@ -57,7 +57,7 @@ class Outcome:
         architecture: an arch string or a genotype.
         ops: of each edge; of two that a genotype has on one edge the heavier.
         valid_accuracy: percent of the images held out, with shared weights.
-        alpha: of the distribution, as nested lists.
+        alpha: of the distribution, each array as nested lists.
         candidates: architectures sampled at the end with their percent on one batch, if any.
         epochs: the search's course.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import jax
@@ -12,9 +13,14 @@ import numpy as np
 
 from jaxnas.estimators import Estimator, entropy
 from jaxnas.estimators.categorical import draw
+from jaxnas.oneshot import enas
+from jaxnas.oneshot.enas import Controller
 from jaxnas.oneshot.recipe import Alternation, Recipe
 from jaxnas.oneshot.spaces import Found, Space
 from jaxnas.types import Array
+
+# Of a policy whose entropy has no closed form.
+_ENTROPY_DRAWS = 64
 
 Alpha: TypeAlias = Any  # a pytree of arrays
 Regulariser: TypeAlias = Callable[[Alpha, Array], Array]
@@ -112,6 +118,23 @@ def uniform(space: Space) -> Distribution:
         entropy=lambda alpha: jnp.full((), jnp.nan),
         found=found,
     )
+
+
+def recurrent(space: Space, controller: Controller) -> Distribution:
+    """The cells that an ENAS controller draws, of parameters α; what is found is one of them."""
+
+    def sample(key: Array, alpha: Alpha) -> Array:
+        return enas.sample(controller, alpha, key, space.edges).ops
+
+    def entropy_of_draws(alpha: Alpha) -> Array:
+        keys = jax.random.split(jax.random.key(0), _ENTROPY_DRAWS)
+        drawn = jax.vmap(lambda key: enas.sample(controller, alpha, key, space.edges))(keys)
+        return drawn.entropy.mean() / space.edges
+
+    def found(key: Array, alpha: Alpha) -> Found:
+        return space.named(tuple(jax.device_get(sample(key, alpha)).tolist()))
+
+    return Distribution(partial(enas.initial, controller), sample, entropy_of_draws, found)
 
 
 def _softmax(logits: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 
 from jaxnas import estimators
 from jaxnas.estimators import Estimator
-from jaxnas.oneshot.method import Method, categorical, uniform
+from jaxnas.oneshot import enas, pr_darts
+from jaxnas.oneshot.method import Method, categorical, recurrent, uniform
 from jaxnas.oneshot.recipe import Alternation, Recipe, Rule
 from jaxnas.oneshot.spaces import SPACES, Space
 from jaxnas.types import Array
@@ -250,6 +251,117 @@ def _darts(recipe: Darts, space: Space, steps: int) -> Method:
     return _assembled(recipe, space, estimator, second_order=recipe.second_order)
 
 
+# --- stochastic gates -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PrDarts(Annealed):
+    """Zhou et al., "Theory-inspired path-regularized DARTS", NeurIPS 2020 (seeds 004).
+
+    α are the gates' logits β. Though gates are independent, the paper and its code compare the
+    softmax of an edge's logits when they discretise; so do the entropy and what is found here.
+
+    Attributes:
+        skip_strength: λ1, of the skip connections' sparsity.
+        non_skip_strength: λ2, of the other operations'.
+        path_strength: λ3, of the path depth.
+        lower: a, where a gate's stretched sigmoid begins.
+        upper: b, where it ends.
+        released: the released code's form: two operations an edge by straight-through gates, and
+            regularisers of three groups, hinged.
+    """
+
+    epochs: int = 200
+    batch_size: int = 250
+    cells: int = 6
+    temperature: float = 1.0
+    final_temperature: float = 0.1
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    alternation: Alternation = "weights-first"
+    rule: Rule = "top-pairs"
+    skip_strength: float = 0.01
+    non_skip_strength: float = 0.005
+    path_strength: float = 0.005
+    lower: float = -0.1
+    upper: float = 1.1
+    released: bool = False
+
+
+def _pr_darts(recipe: PrDarts, space: Space, steps: int) -> Method:
+    schedule = recipe.schedule(steps)
+    make = pr_darts.released_pr_darts if recipe.released else pr_darts.pr_darts
+    kind = (space.ops, space.skips[0], space.pools, space.convolutions)
+    estimator = make(
+        [pr_darts.Cell(edges, *kind) for edges in space.cells],
+        schedule,
+        pr_darts.Strengths(
+            skip=recipe.skip_strength,
+            non_skip=recipe.non_skip_strength,
+            path=recipe.path_strength,
+        ),
+        lower=recipe.lower,
+        upper=recipe.upper,
+    )
+    return _assembled(recipe, space, estimator, temperature=schedule)
+
+
+# --- a recurrent policy ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Enas(Recipe):
+    """Pham et al., "ENAS", ICML 2018, by the constants of NAS-Bench-201's search code.
+
+    Unlike there weights and controller take turns at every batch, not at every epoch, the weights'
+    rate is one cosine without restarts, and operations alone are chosen, of all edges.
+
+    Attributes:
+        hidden: units of the controller's layers.
+        layers: of its LSTM.
+        policy_temperature: its logits are divided by it.
+        tanh_constant: bound of its logits.
+        entropy_weight: of the policy's entropy in the reward, per nat.
+        baseline_decay: of the moving average of losses.
+    """
+
+    epochs: int = 250
+    batch_size: int = 128
+    weight_rate: float = 0.05
+    final_weight_rate: float = 0.0005
+    nesterov: bool = True
+    weight_decay: float = 2.5e-4
+    alternation: Alternation = "weights-first"
+    alpha_rate: float = 1e-3
+    alpha_beta1: float = 0.0
+    alpha_epsilon: float = 1e-3
+    alpha_estimates: int = 20
+    alpha_decay: float = 0.0
+    candidates: int = 100
+    hidden: int = 32
+    layers: int = 2
+    policy_temperature: float = 5.0
+    tanh_constant: float = 2.5
+    entropy_weight: float = enas.ENTROPY_WEIGHT
+    baseline_decay: float = enas.BASELINE_DECAY
+
+
+def _enas(recipe: Enas, space: Space, steps: int) -> Method:
+    del steps
+    controller = enas.Controller(
+        space.ops,
+        recipe.hidden,
+        recipe.layers,
+        recipe.policy_temperature,
+        recipe.tanh_constant,
+        dtype=space.network.dtype,  # type: ignore[attr-defined]
+    )
+    estimator = enas.enas(controller, space.edges, recipe.entropy_weight, recipe.baseline_decay)
+    return Method(
+        recurrent(space, controller), estimator, recipe.alternation, candidates=recipe.candidates
+    )
+
+
 # --- random search with shared weights ------------------------------------------------------------
 
 
@@ -286,6 +398,8 @@ METHODS: Mapping[str, Definition] = MappingProxyType(
         "darts": Definition(Darts, _darts, {"nb201": _NB201}),
         "gdas": Definition(Gdas, _gdas, {"nb201": _NB201_GDAS}),
         "st": Definition(StraightThrough, _straight_through, {"nb201": _NB201_GDAS}),
+        "pr-darts": Definition(PrDarts, _pr_darts, {"nb201": {**_NB201, "batch_size": 64}}),
+        "enas": Definition(Enas, _enas, {"nb201": {"cells": 5}}),
         "rsps": Definition(Rsps, _rsps, {"nb201": _NB201}),
     }
 )

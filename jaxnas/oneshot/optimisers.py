@@ -42,8 +42,10 @@ def optimisers(recipe: Recipe, steps_per_epoch: int) -> Optimisers:
     alpha = optax.chain(
         _clip(recipe.alpha_clip),
         optax.add_decayed_weights(recipe.alpha_decay),
-        optax.adam(recipe.alpha_rate, recipe.alpha_beta1, recipe.alpha_beta2),
+        optax.adam(recipe.alpha_rate, recipe.alpha_beta1, recipe.alpha_beta2, recipe.alpha_epsilon),
     )
+    if recipe.alpha_estimates > 1:
+        alpha = optax.MultiSteps(alpha, recipe.alpha_estimates).gradient_transformation()
     return Optimisers(weights(recipe.weight_clip), weights(None), alpha)
 
 

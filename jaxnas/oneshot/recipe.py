@@ -17,8 +17,8 @@ Rule = Literal["every-edge", "top-edges", "top-pairs"]
 """Which edges and operations of the DARTS space stay, see `jaxnas.spaces.darts.discretise`; cells
 of NAS-Bench-201 have all edges, each with its heaviest operation, `none` among them."""
 
-_COUNTS = ("epochs", "batch_size", "channels", "cells", "eval_batch_size")
-_POSITIVE = ("alpha_rate", "weight_rate")
+_COUNTS = ("epochs", "batch_size", "channels", "cells", "alpha_estimates", "eval_batch_size")
+_POSITIVE = ("alpha_rate", "alpha_epsilon", "weight_rate")
 _FRACTIONS = ("momentum", "alpha_beta1", "alpha_beta2")
 
 
@@ -40,6 +40,8 @@ class Recipe:
         alpha_rate: learning rate of α, by Adam.
         alpha_beta1: Adam's.
         alpha_beta2: Adam's.
+        alpha_epsilon: Adam's.
+        alpha_estimates: estimates of the gradient that a step of Adam is the mean of, one a batch.
         alpha_decay: times α, added to its gradient after clipping.
         alpha_clip: as `weight_clip`, of the gradient by α.
         alpha_mean: of the normal distribution that α begins with.
@@ -69,6 +71,8 @@ class Recipe:
     alpha_rate: float = 3e-4
     alpha_beta1: float = 0.5
     alpha_beta2: float = 0.999
+    alpha_epsilon: float = 1e-8
+    alpha_estimates: int = 1
     alpha_decay: float = 1e-3
     alpha_clip: float | None = None
     alpha_mean: float = 0.0

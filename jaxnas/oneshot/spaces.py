@@ -47,6 +47,7 @@ class Space:
     Attributes:
         name: "nb201" or "darts".
         edges: E.
+        cells: (source node, target node) of each edge, kind of cell by kind of cell.
         op_names: K names; an operation's code is its position.
         none: code of the operation that cuts the edge.
         skips: codes of the identity.
@@ -62,6 +63,7 @@ class Space:
 
     name: str
     edges: int
+    cells: tuple[tuple[tuple[int, int], ...], ...]
     op_names: tuple[str, ...]
     none: int
     skips: tuple[int, ...]
@@ -147,6 +149,7 @@ def nb201_space(
     return Space(
         name="nb201",
         edges=len(nb201.EDGES),
+        cells=(nb201.EDGES,),
         op_names=nb201.OPS,
         none=nb201.Op.NONE,
         skips=(nb201.Op.SKIP,),
@@ -209,6 +212,7 @@ def darts_space(
     return Space(
         name="darts",
         edges=2 * half,
+        cells=2 * (darts.EDGES,),
         op_names=darts.OPS,
         none=darts.Op.NONE,
         skips=(darts.Op.SKIP_CONNECT,),

@@ -1,8 +1,7 @@
-"""PR-DARTS: stochastic gates, group-structured sparsity, path-depth regularisation, pruning."""
+"""PR-DARTS: stochastic gates, group-structured sparsity, path-depth regularisation."""
 
 from jaxnas.oneshot.pr_darts.cell import DARTS, NB201, Cell, Space
 from jaxnas.oneshot.pr_darts.method import annealed, pr_darts, released_pr_darts
-from jaxnas.oneshot.pr_darts.pruning import prune_darts, prune_nb201
 from jaxnas.oneshot.pr_darts.regularisers import (
     Strengths,
     non_skip,
@@ -23,8 +22,6 @@ __all__ = [
     "path",
     "penalty",
     "pr_darts",
-    "prune_darts",
-    "prune_nb201",
     "released_penalty",
     "released_pr_darts",
     "skip",
