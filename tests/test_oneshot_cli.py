@@ -65,7 +65,8 @@ def test_a_search_on_nb201_from_images_to_files(search: Call) -> None:
     assert [int(row["evaluations"]) for row in rows] == [4, 8]
     assert rows[-1]["architecture"] == arch
     assert f"{found['valid_accuracy']:.2f} % of the images held out" in out
-    assert Path("run/curves.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("curves.png", "cell.png"):
+        assert (Path("run") / picture).read_bytes().startswith(b"\x89PNG")
     table = np.load("table.npz")
     truth = table["cifar10_test_200"]
     rank = int((truth > truth[cell]).sum()) + 1

@@ -23,13 +23,13 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 _EPILOG = (
     "With --space nb201 or darts the weights that a supernet shares are trained on images; DIR "
-    "gets log.csv, found.json, curves.png and checkpoints, and the same command goes on where it "
-    "was stopped. Without, trainings are looked up in --oracle. Logits "
-    "of independent edges follow a gradient estimate of the expected "
-    f"{REWARD_EPOCHS}-epoch validation error. Of the most probable cell, and of the best cell "
-    f"evaluated, the table has the accuracies after {REPORT_EPOCHS} epochs, beside random search "
-    "with as many queries. --out DIR gets table.csv, curves.csv and curves.png: accuracies, "
-    "entropy of the distribution and variance of the estimate against queries."
+    "gets log.csv, found.json, curves.png, cell.png and checkpoints, and the same command goes on "
+    "where it was stopped. Without, trainings are looked up in --oracle. Logits of independent "
+    f"edges follow a gradient estimate of the expected {REWARD_EPOCHS}-epoch validation error. Of "
+    "the most probable cell, and of the best cell evaluated, the table has the accuracies after "
+    f"{REPORT_EPOCHS} epochs, beside random search with as many queries. --out DIR gets table.csv, "
+    "curves.csv and curves.png: accuracies, entropy of the distribution and variance of the "
+    "estimate against queries."
 )
 _WHOLE_TABLE = (
     " Soft weights are given the table's multilinear extension, the expected error under "

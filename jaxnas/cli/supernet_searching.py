@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jaxnas.cli import options
+from jaxnas.cli import options, selection
 from jaxnas.cli.search_report import REPORT_EPOCHS
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jaxnas.oracle import Oracle
 
 PICTURE_FILE = "curves.png"
+CELL_FILE = "cell.png"
 
 SPACES = ("nb201", "darts")
 
@@ -110,6 +111,7 @@ def run(
     from jaxnas.cli.scoring import describe, keep_compiled_programs, local_devices, memory_errors
     from jaxnas.cli.supernet_progress import SearchProgress
     from jaxnas.oneshot.run import FOUND_FILE, LOG_FILE
+    from jaxnas.plots.cell_graph import plot_cell
     from jaxnas.plots.supernet_search import plot_search
 
     chosen = {name: value for name, value in common.items() if value is not None}
@@ -132,8 +134,10 @@ def run(
         )
     words = f"{method} on {space}: {images.name}, {recipe.channels} channels, {recipe.cells} cells"
     plot_search(outcome.epochs, out / PICTURE_FILE, f"{words}, seed {seed}")
+    plot_cell(selection.parse_architecture(outcome.architecture), out / CELL_FILE)
     _report(outcome, table)
-    for name, file in (("log", LOG_FILE), ("found", FOUND_FILE), ("picture", PICTURE_FILE)):
+    files = {"log": LOG_FILE, "found": FOUND_FILE, "picture": PICTURE_FILE, "cell": CELL_FILE}
+    for name, file in files.items():
         click.echo(f"{name:<9}{out / file}")
 
 
