@@ -217,5 +217,4 @@ COMMANDS = (
     ),
     _command("gdas", "Straight-through as GDAS's code has it.", _gdas, _temperature(10.0, 0.1)),
     _command("darts", "Softmax mixture, nothing drawn.", _darts, _ORDER, whole_table=True),
-    *supernet_searching.COMMANDS,
 )

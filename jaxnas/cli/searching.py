@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jaxnas.cli import gradient_searching, search_report, search_training
+from jaxnas.cli import gradient_searching, search_report, search_training, supernet_searching
 from jaxnas.cli.search_options import refuse, table_options
 from jaxnas.cli.search_report import REPORT_EPOCHS, REWARD_EPOCHS, Common
 
@@ -203,7 +203,7 @@ def bohb(budget: float, **common: Any) -> None:
     _report_strategy("BOHB", strategy, budget, common)
 
 
-for _method in gradient_searching.COMMANDS:
+for _method in (*gradient_searching.COMMANDS, *supernet_searching.COMMANDS):
     search.add_command(_method)
 
 
