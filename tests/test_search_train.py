@@ -132,9 +132,8 @@ def trained(cell: int, valid: float, test: float) -> Trained:
     """What came of a training of 2 s; it diverged in its second epoch where `valid` is NaN."""
     diverged = math.isnan(valid)
     epoch = Epoch(1, 0.1, 1.0, 50.0, 99.0 if diverged else valid, 2.0)
-    return Trained(
-        cell, 0, "diverged" if diverged else "ok", (epoch,), test, 7 if diverged else None
-    )
+    status, step = ("diverged", 7) if diverged else ("ok", None)
+    return Trained(str(cell), nb201.index_to_arch(cell), 1, 0, status, (epoch,), test, step)
 
 
 def test_trainings_with_other_settings_are_refused_before_scoring(
@@ -231,6 +230,7 @@ def test_images_of_the_option(
         (["--by", "gradient_kernal"], ["gradient_kernal", "gradient_kernel"]),
         (["--by", "all"], ['no proxy "all"']),
         (["--batch-size", 4000], ["batch of 4000", "training images"]),
+        (["--valid-fraction", 0], ["--valid-fraction 0", "chosen"]),
         (["--score-batch-size", 4000], ["4000"]),
         (["--out", "images.npz"], ["images.npz is a file"]),
         (["--oracle", "table.npz", "--dataset", "cifar100"], ["table.npz has no cifar100"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import signal
@@ -33,7 +34,8 @@ from jaxnas.engine.initial import InitialParameters
 from jaxnas.networks.nb201 import CellNetwork, Network, cell_parameters
 from jaxnas.networks.trainable import RunningBatchNorm, TrainableNetwork
 from jaxnas.spaces import nb201
-from jaxnas.training import augmentation, candidate, recipe, splits
+from jaxnas.training import augmentation, recipe, splits
+from jaxnas.training import run as running
 from jaxnas.training.programs import Programs, batches, normalised
 
 CELLS = (855, 4)
@@ -49,9 +51,15 @@ def digits() -> Images:
 
 
 @pytest.mark.usefixtures("x64")
-def test_optimiser_is_nesterov_sgd_with_coupled_decay() -> None:
+@pytest.mark.parametrize(
+    ("preset", "clip"), [(training.Settings, np.inf), (training.DartsSettings, 2.5)]
+)
+def test_optimiser_is_sgd_with_coupled_decay(preset: Any, clip: float) -> None:
     random = np.random.default_rng(0)
-    chosen = training.Settings(epochs=3, learning_rate=0.3, momentum=0.8, weight_decay=0.05)
+    chosen = preset(epochs=3, learning_rate=0.3, momentum=0.8, weight_decay=0.05)
+    if clip < np.inf:
+        chosen = dataclasses.replace(chosen, gradient_clip=clip)
+    shortened = 0
     rule = recipe.optimiser(chosen, steps_per_epoch=2)
     params = {"kernel": jnp.asarray(random.standard_normal((3, 2))), "scale": jnp.ones(2)}
     state = rule.init(params)
@@ -60,14 +68,19 @@ def test_optimiser_is_nesterov_sgd_with_coupled_decay() -> None:
     for step in range(6):
         rate = 0.3 * (1 + np.cos(np.pi * (step // 2) / 3)) / 2
         gradient = {name: random.standard_normal(v.shape) for name, v in expected.items()}
+        norm = np.sqrt(sum(np.sum(g**2) for g in gradient.values()))
+        shortened += norm > clip
         updates, state = rule.update(jax.tree.map(jnp.asarray, gradient), state, params)
         params = optax.apply_updates(params, updates)
         for name, p in expected.items():
-            d = gradient[name] + 0.05 * p
+            d = gradient[name] * min(1, clip / norm) + 0.05 * p
             velocity[name] = 0.8 * velocity[name] + d
-            expected[name] = p - rate * (d + 0.8 * velocity[name])
+            moved = d + 0.8 * velocity[name] if chosen.nesterov else velocity[name]
+            expected[name] = p - rate * moved
         for name, p in expected.items():
             np.testing.assert_allclose(params[name], p, rtol=1e-12)
+    assert chosen.nesterov == (preset is training.Settings)
+    assert (0 < shortened < 6) == (clip < np.inf)  # some are clipped, some are not
 
 
 def test_learning_rate_falls_by_epochs() -> None:
@@ -263,13 +276,17 @@ def test_it_learns_and_compiles_only_before_the_first_step(digits: Images, tmp_p
 def test_one_diverges_and_the_others_go_on(
     digits: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = candidate.Trainer.initial_parameters
+    whole = running.cell_candidates
 
-    def broken(self: Any, cell: int, seed: int, ops: Any) -> Any:
-        params = whole(self, cell, seed, ops)
-        return jax.tree.map(lambda a: a * np.nan, params) if cell == CELLS[0] else params
+    def first_is_broken(*arguments: Any) -> Any:
+        first, *others = whole(*arguments)
 
-    monkeypatch.setattr(candidate.Trainer, "initial_parameters", broken)
+        def broken(seed: int) -> Any:
+            return jax.tree.map(lambda a: a * np.nan, first.initial(seed))
+
+        return dataclasses.replace(first, initial=broken), *others
+
+    monkeypatch.setattr(running, "cell_candidates", first_is_broken)
     first, second = training.train(CELLS, dataset=digits, epochs=1, out=tmp_path, **TINY)
     assert (first.status, first.diverged_step, first.curve) == ("diverged", 1, ())
     assert np.isnan(first.valid)
@@ -387,7 +404,7 @@ def test_quiet_without_a_terminal() -> None:
     with TrainingProgress("1 device (cpu)", 3, Console(file=stream)) as progress:
         progress.begin(2, 60)
         for _ in range(60):
-            progress((4, 0), 1, 1, 2.3, 10.0)
+            progress(("4", 0), 1, 1, 2.3, 10.0)
     lines = stream.getvalue().splitlines()
     assert lines[0] == "training 2 candidates for 3 epochs on 1 device (cpu)"
     assert len(lines) == 2
@@ -395,7 +412,7 @@ def test_quiet_without_a_terminal() -> None:
     terminal = Console(file=shown, force_terminal=True, width=120)
     with TrainingProgress("1 device (cpu)", 3, terminal) as progress:
         progress.begin(1, 2)
-        progress((4, 0), 2, 1, 2.345, 12.3)
+        progress(("4", 0), 2, 1, 2.345, 12.3)
     assert "cell 4, epoch 2/3: loss 2.345, training accuracy 12.3 %" in shown.getvalue()
 
 

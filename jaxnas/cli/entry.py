@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from jaxnas.cli import errors, process
+from jaxnas.cli.drawing import draw
 from jaxnas.cli.evaluating import evaluate
 from jaxnas.cli.joining import merge
 from jaxnas.cli.oracle import oracle
@@ -32,7 +33,7 @@ def jaxnas() -> None:
     """
 
 
-for command in (score, top, merge, proxies, oracle, evaluate, search, train):
+for command in (score, top, merge, proxies, oracle, evaluate, search, train, draw):
     jaxnas.add_command(command)
 
 
@@ -74,5 +75,5 @@ def run(arguments: Sequence[str], start: process.Start | None = None) -> int:
 
 def _resumed(arguments: Sequence[str]) -> bool:
     """Whether the command goes on where it was stopped; a search does if it trains."""
-    trains = any(argument.split("=")[0] == "--train" for argument in arguments)
+    trains = any(argument.split("=")[0] in ("--train", "--space") for argument in arguments)
     return arguments[0] in RESUMED or trains

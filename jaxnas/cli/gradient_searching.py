@@ -1,4 +1,4 @@
-"""`jaxnas search sf|relax|ram|…`: searches by gradient, one command an estimator."""
+"""`jaxnas search sf|relax|ram|…`: searches by gradient, on a table or, with --space, a supernet."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jaxnas.cli import gradient_report
-from jaxnas.cli.search_options import table_options
+from jaxnas.cli import gradient_report, supernet_searching
+from jaxnas.cli.search_options import DATASETS, given, refuse, table_options
 from jaxnas.cli.search_report import REPORT_EPOCHS, REWARD_EPOCHS, Common
 
 if TYPE_CHECKING:
@@ -22,11 +22,14 @@ _COUNT = click.IntRange(min=1)
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 _EPILOG = (
-    "Logits of independent edges follow a gradient estimate of the expected "
-    f"{REWARD_EPOCHS}-epoch validation error. Of the most probable cell, and of the best cell "
-    f"evaluated, the table has the accuracies after {REPORT_EPOCHS} epochs, beside random search "
-    "with as many queries. --out DIR gets table.csv, curves.csv and curves.png: accuracies, "
-    "entropy of the distribution and variance of the estimate against queries."
+    "With --space nb201 or darts the weights that a supernet shares are trained on images; DIR "
+    "gets log.csv, found.json, curves.png, cell.png and checkpoints, and the same command goes on "
+    "where it was stopped. Without, trainings are looked up in --oracle. Logits of independent "
+    f"edges follow a gradient estimate of the expected {REWARD_EPOCHS}-epoch validation error. Of "
+    "the most probable cell, and of the best cell evaluated, the table has the accuracies after "
+    f"{REPORT_EPOCHS} epochs, beside random search with as many queries. --out DIR gets table.csv, "
+    "curves.csv and curves.png: accuracies, entropy of the distribution and variance of the "
+    "estimate against queries."
 )
 _WHOLE_TABLE = (
     " Soft weights are given the table's multilinear extension, the expected error under "
@@ -43,7 +46,7 @@ def _command(
 ) -> click.Command:
     """A method's command; `make` gets the values of its own options, and how many queries."""
 
-    @table_options(runs=100)
+    @table_options(runs=100, required=False, images=True)
     @click.option(
         "--queries",
         type=_COUNT,
@@ -54,28 +57,78 @@ def _command(
     @click.option(
         "--learning-rate",
         type=_POSITIVE,
-        default=0.1,
-        show_default=True,
-        help="Adam's, of the logits.",
+        help="Adam's, of the logits.  [default: 0.1; with --space the paper's]",
     )
     @click.option(
         "--out",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Also writes table, curves and picture here.",
+        help="Also writes table, curves and picture here.  With --space the folder of everything.",
     )
-    def command(queries: int, learning_rate: float, **rest: Any) -> None:
+    @supernet_searching.supernet_options(required=False)
+    @click.pass_context
+    def command(
+        ctx: click.Context, /, queries: int, learning_rate: float | None, **rest: Any
+    ) -> None:
+        supernet = {name: rest.pop(name) for name in supernet_searching.OPTIONS}
+        if supernet["space"] is not None:
+            refuse(ctx, _OF_TABLE, "is of a search in a table: leave it out, or --space")
+            common = {name: rest.pop(name) for name in ("oracle", "dataset", "seed", "out")}
+            own = {name: rest[name] for name in rest if given(ctx, name)}
+            constants = supernet_constants(learning_rate, **own)
+            supernet_searching.run(ctx, name, constants, **common, **supernet)
+            return
+        refuse(ctx, (*supernet_searching.OPTIONS, *_OF_SUPERNET), "needs --space too")
+        _check_table(ctx, rest["dataset"])
+
         from jaxnas.search.by_gradient import Settings
 
-        common = Common(**{field.name: rest.pop(field.name) for field in fields(Common)})
-        settings = Settings(queries, learning_rate)
-        gradient_report.report(common, name, make(queries=queries, **rest), settings)
+        common_ = Common(**{field.name: rest.pop(field.name) for field in fields(Common)})
+        settings = Settings(queries, 0.1 if learning_rate is None else learning_rate)
+        own = {key: value for key, value in rest.items() if key not in _OF_SUPERNET}
+        gradient_report.report(common_, name, make(queries=queries, **own), settings)
 
     function: Callable[..., None] = command
     for option in reversed(options):
         function = option(function)
     epilog = _EPILOG + (_WHOLE_TABLE if whole_table else "")
     return click.command(name, help=words, epilog=epilog)(function)
+
+
+# Parameters of options that only a search in a table has, or only one on a supernet.
+_OF_TABLE = ("search_on", "runs", "queries")
+_OF_SUPERNET = ("order",)
+
+
+def supernet_constants(
+    learning_rate: float | None,
+    temperature: tuple[float, float] | None = None,
+    order: int | None = None,
+    **same: Any,
+) -> dict[str, Any]:
+    """Constants of a recipe, from the options that a search in a table has too."""
+    constants = dict(same)
+    if learning_rate is not None:
+        constants["alpha_rate"] = learning_rate
+    if temperature is not None:
+        constants["temperature"], constants["final_temperature"] = temperature
+    if order is not None:
+        constants["second_order"] = order == 2
+    return constants
+
+
+def _check_table(ctx: click.Context, datasets: tuple[str, ...]) -> None:
+    """Raises a usage error unless the table is there, and the data sets are the benchmark's."""
+    for option in ctx.command.params:
+        if option.name in ("oracle", "dataset") and not ctx.params[option.name]:
+            raise click.MissingParameter(ctx=ctx, param=option)
+        if option.name == "dataset":
+            for dataset in datasets:
+                try:
+                    click.Choice(DATASETS).convert(dataset, option, ctx)
+                except click.BadParameter as error:
+                    words = f"{error.message} With --space it may be images."
+                    raise click.BadParameter(words, ctx, option) from error
 
 
 def _temperature(start: float, end: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -148,6 +201,12 @@ _EDGES_PER_STEP = click.option(
     help="Edges drawn for each estimate, 4 queries each and one more.  [default: all 6]",
 )
 
+_ORDER = click.option(
+    "--order",
+    type=click.IntRange(1, 2),
+    help="With --space: 2 for the validation loss after a step of the weights.  [default: 1]",
+)
+
 COMMANDS = (
     _command("sf", "Score function, less a moving average of losses.", _sf),
     _command("relax", "Score function with a learned control variate.", _relax),
@@ -157,5 +216,5 @@ COMMANDS = (
         "st", "Straight-through Gumbel-softmax.", _st, _temperature(1.0, 1.0), whole_table=True
     ),
     _command("gdas", "Straight-through as GDAS's code has it.", _gdas, _temperature(10.0, 0.1)),
-    _command("darts", "Softmax mixture, nothing drawn.", _darts, whole_table=True),
+    _command("darts", "Softmax mixture, nothing drawn.", _darts, _ORDER, whole_table=True),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,23 +31,55 @@ noise_range: Callable[[Any], Any] = click.option(
     "lowest and highest in the table.",
 )
 
-# Of `training.Settings`.
-RECIPE = (
-    click.option("--epochs", type=_COUNT, default=12, help="NAS-Bench-201 has 12 and 200."),
-    click.option("--batch-size", type=_COUNT, default=256, help="Images of a step."),
-    click.option("--learning-rate", type=float, default=0.1, help="Of the first epoch."),
-    click.option("--channels", type=_COUNT, default=16, help="Channels of the first stage."),
-    click.option(
-        "--cells-per-stage", type=_COUNT, default=5, help="Cells in each of three stages."
-    ),
-    click.option(
+# An option's name and type, its value in `training.Settings` and in `training.DartsSettings` (None
+# where that has no such field), and its help.
+_Field = tuple[str, Any, float | None, float | None, str]
+FIELDS: tuple[_Field, ...] = (
+    ("--epochs", _COUNT, 12, 600, "Passes over the training images; NAS-Bench-201 has 12 and 200."),
+    ("--batch-size", _COUNT, 256, 96, "Images of a step."),
+    ("--learning-rate", float, 0.1, 0.025, "Of the first epoch; a cosine falls from it to 0."),
+    ("--momentum", float, 0.9, 0.9, "Of SGD, Nesterov's for cells."),
+    ("--weight-decay", float, 5e-4, 3e-4, "Of all parameters."),
+    ("--gradient-clip", float, 0, 5, "Largest norm of the gradient; 0 for any."),
+    ("--cutout", click.IntRange(min=0), 0, 16, "Side of the square blanked in training images."),
+    ("--channels", _COUNT, 16, 36, "Channels of the first cells."),
+    ("--cells-per-stage", _COUNT, 5, None, "Cells in each of three stages."),
+    ("--layers", _COUNT, None, 20, "Cells of a genotype's network."),
+    ("--drop-path", float, None, 0.2, "Its probability at the end, to which it rises from 0."),
+    ("--auxiliary-weight", float, None, 0.4, "Of the auxiliary head's loss; 0 for no such head."),
+    (
         "--valid-fraction",
-        type=float,
-        default=0.2,
-        help="Part of each class of the training images that is held out for validation; "
+        float,
+        0.2,
+        0,
+        "Part of each class of the training images that is held out for validation; "
         "NAS-Bench-201's cifar10-valid holds out 0.5.",
     ),
 )
+
+
+def recipe(*, genotypes: bool) -> tuple[Callable[[Any], Any], ...]:
+    """The options of a training; those left out are None, for the settings to fill in.
+
+    Args:
+        genotypes: with those of genotypes' networks too.
+    """
+    found = []
+    for name, kind, cells, darts, text in FIELDS:
+        if cells is None and not genotypes:
+            continue
+        defaults = [] if cells is None else [f"{cells:g}"]
+        if genotypes and darts not in (None, cells):
+            defaults.append(f"{darts:g} for genotypes")
+        note = f"{text}  [default: {', '.join(defaults)}]"
+        found.append(click.option(name, type=kind, help=note))
+    return tuple(found)
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that the user has given."""
+    return {name: value for name, value in values.items() if value is not None}
+
 
 # Where a command computes, and from which folders.
 MACHINE = (

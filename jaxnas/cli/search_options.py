@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeAlias
 
 import click
+from click.core import ParameterSource
 
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 
 _Command: TypeAlias = Callable[..., None]
 
 
-def table_options(runs: int, *, required: bool = True) -> Callable[[_Command], _Command]:
+def table_options(
+    runs: int,
+    *,
+    required: bool = True,
+    images: bool = False,
+) -> Callable[[_Command], _Command]:
     """Adds the options of `search_report.Common`, but for `out`.
 
     Args:
         runs: by default.
         required: whether the table and the data set are.
+        images: whether the data set may be images too; which one it is, is then not checked.
     """
+    reported = "Whose accuracies are reported; may be given several times."
+    of_images = " With --space the images, as for `jaxnas train`." if images else ""
     options = (
         click.option(
             "--oracle",
@@ -32,8 +41,9 @@ def table_options(runs: int, *, required: bool = True) -> Callable[[_Command], _
             "--dataset",
             required=required,
             multiple=True,
-            type=click.Choice(DATASETS),
-            help="Whose accuracies are reported; may be given several times.",
+            type=str if images else click.Choice(DATASETS),
+            metavar="NAME_OR_NPZ" if images else None,
+            help=reported + of_images,
         ),
         click.option(
             "--search-on",
@@ -55,3 +65,15 @@ def table_options(runs: int, *, required: bool = True) -> Callable[[_Command], _
         return command
 
     return add
+
+
+def given(ctx: click.Context, name: str) -> bool:
+    """Whether the user has given the option of this name."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def refuse(ctx: click.Context, names: Collection[str], why: str) -> None:
+    """Raises ValueError if the user has given an option of one of these names."""
+    for option in ctx.command.params:
+        if option.name in names and given(ctx, option.name):
+            raise ValueError(f"{option.opts[0]} {why}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from jaxnas.cli.search_report import REPORT_EPOCHS
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
+    from jaxnas.training import Settings
+
 SCORES_FOLDER = "scores"
 TRAINED_FOLDER = "trained"
 
@@ -24,12 +26,7 @@ TRAINED_FOLDER = "trained"
 TRAINING_OPTIONS = (
     "baseline",
     "score_batch_size",
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "channels",
-    "cells_per_stage",
-    "valid_fraction",
+    *(name[2:].replace("-", "_") for name, *_ in options.FIELDS),
     "devices",
     "data_dir",
     "cache_dir",
@@ -49,7 +46,7 @@ training_options = options.several(
         default=64,
         help="Examples in the batch that scores.",
     ),
-    *options.RECIPE,
+    *options.recipe(genotypes=False),
     *options.MACHINE,
 )
 
@@ -110,7 +107,7 @@ def run(
         data_dir: folder of the data sets.
         cache_dir: of compiled programs.
         no_cache: keep none.
-        **recipe: fields of `training.Settings`.
+        **recipe: fields of `training.Settings`, None for its own.
     """
     ks = sorted(set(task.ks))
     if ks[-1] > task.s:
@@ -137,7 +134,7 @@ def run(
 
     if task.by not in scoring.COLUMNS:
         raise ValueError(unknown_name(task.by, list(scoring.COLUMNS)))
-    trains = training.Settings(**recipe)
+    trains = _recipe(recipe)
     scores = engine.Settings(
         batch_size=task.score_batch_size,
         stem_channels=trains.channels,
@@ -145,7 +142,7 @@ def run(
     )
     images = data.load(task.images, data_dir=data_dir)
     scoring.check_images(images, scores, (task.seed,))
-    check(images, trains, [(cell, task.seed) for cell in sample])
+    check(images, trains, (task.seed,))
     # Of a constant score the cells sampled first are ahead: chance picks as the score does.
     at_random = candidates(sample, lambda _: 0.0, ks[-1]) if task.baseline else ()
     benchmark = _benchmark(task, sample)
@@ -199,6 +196,20 @@ def run(
     choice_report.report(rows, task.by, choice_report.choice_rows(choices, benchmark), out)
     report(trained)
     click.echo(f"{'curves':<12}{out / PICTURE_FILE}")
+
+
+def _recipe(given: Mapping[str, Any]) -> Settings:
+    """The settings of the trainings.
+
+    Raises:
+        ValueError: they are none, or nothing would be held out.
+    """
+    from jaxnas import training
+
+    settings = training.Settings(**options.given(given))
+    if not settings.valid_fraction:
+        raise ValueError("--valid-fraction 0: expected more than 0, by which candidates are chosen")
+    return settings
 
 
 def _scores(table: pa.Table, by: str, seed: int) -> dict[int, float]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from jaxnas.cli import gradient_searching, search_report, search_training
-from jaxnas.cli.search_options import table_options
+from jaxnas.cli import gradient_searching, search_report, search_training, supernet_searching
+from jaxnas.cli.search_options import refuse, table_options
 from jaxnas.cli.search_report import REPORT_EPOCHS, REWARD_EPOCHS, Common
 
 if TYPE_CHECKING:
@@ -45,7 +44,8 @@ _OF_TABLE = ("search_on", "runs", "scores")
 def search() -> None:
     """Searches, many times, with the trainings looked up in a benchmark's table.
 
-    gt-nas --train searches once, with trainings for real.
+    gt-nas --train searches once, with trainings for real; sf, relax, ram, snas, gdas and darts do
+    with --space, and rsps always, on a supernet.
     """
 
 
@@ -116,7 +116,7 @@ def gt_nas(
     """
     common = Common(**{field.name: rest.pop(field.name) for field in fields(Common)})
     if images is not None:
-        _refuse(ctx, _OF_TABLE, "is of a search in a table: leave it out, or --train")
+        refuse(ctx, _OF_TABLE, "is of a search in a table: leave it out, or --train")
         if (common.oracle is None) != (not common.dataset):
             raise ValueError(
                 "--train shows a benchmark's accuracies beside its own if both --oracle and "
@@ -136,7 +136,7 @@ def gt_nas(
         )
         search_training.run(task, ctx.obj, **rest)
         return
-    _refuse(
+    refuse(
         ctx,
         search_training.TRAINING_OPTIONS,
         "is of a search that trains: give --train too, or leave it out",
@@ -203,15 +203,7 @@ def bohb(budget: float, **common: Any) -> None:
     _report_strategy("BOHB", strategy, budget, common)
 
 
-def _refuse(ctx: click.Context, names: Collection[str], why: str) -> None:
-    """Raises ValueError if the user has given an option of one of these names."""
-    for option in ctx.command.params:
-        given = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        if given and option.name in names:
-            raise ValueError(f"{option.opts[0]} {why}")
-
-
-for _method in gradient_searching.COMMANDS:
+for _method in (*gradient_searching.COMMANDS, *supernet_searching.COMMANDS):
     search.add_command(_method)
 
 

@@ -1,4 +1,4 @@
-"""What the user asks for, as text: cells, proxies, seeds."""
+"""What the user asks for, as text: cells, genotypes, proxies, seeds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxnas.spaces import nb201
+from jaxnas.spaces import darts, nb201
+from jaxnas.spaces.darts import Genotype
 
 _FORMS = "all, START:STOP, random:N, an arch string, comma-separated indices, or @FILE"
 _INTEGER = re.compile(r"-?[0-9]+")
@@ -55,6 +56,42 @@ def draw(count: int, seed: int) -> tuple[int, ...]:
     return tuple(np.argsort(keys, kind="stable")[:count].tolist())
 
 
+def parse_genotype(text: str) -> Genotype:
+    """A genotype given by a published one's name, in any notation, or as @FILE that has one.
+
+    Raises:
+        ValueError: it is none of these; the sentence says what is wrong and where.
+        OSError: the file cannot be read.
+    """
+    text = text.strip()
+    if text.startswith("@"):
+        path = Path(text[1:]).expanduser()
+        content = _read_text(path)
+        try:
+            return darts.parse_genotype(content)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    if any(mark in text for mark in "({["):
+        return darts.parse_genotype(text)
+    try:
+        return darts.published_genotype(text)
+    except ValueError as error:
+        raise ValueError(f"{error} A genotype itself and @FILE will also do.") from error
+
+
+def parse_architecture(text: str) -> int | Genotype:
+    """A cell of NAS-Bench-201, by its index or arch string, or a genotype of the DARTS space.
+
+    Raises:
+        ValueError: it is neither.
+        OSError: a file cannot be read.
+    """
+    text = text.strip()
+    if _INTEGER.fullmatch(text) or text.startswith("|"):
+        return _cell(text)
+    return parse_genotype(text)
+
+
 def parse_proxies(text: str) -> tuple[str, ...]:
     """Names separated by commas; whether there are such proxies is the engine's to say.
 
@@ -94,10 +131,7 @@ def _from_range(spec: str) -> tuple[int, ...]:
 
 
 def _from_file(path: Path) -> tuple[int, ...]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected lines of text, got other bytes ({error})") from error
+    lines = _read_text(path).splitlines()
     cells: dict[int, None] = {}
     for number, line in enumerate(lines, 1):
         item = line.split("#", 1)[0].strip()
@@ -110,6 +144,13 @@ def _from_file(path: Path) -> tuple[int, ...]:
     if not cells:
         raise ValueError(f"{path}: expected one index or arch string a line, got none")
     return tuple(cells)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected lines of text, got other bytes ({error})") from error
 
 
 def _cell(item: str) -> int:

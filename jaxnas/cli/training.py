@@ -1,9 +1,9 @@
-"""`jaxnas train`: the candidates that a score picked, or any others, for real."""
+"""`jaxnas train`: the candidates that a score or a search picked, or any others, for real."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,15 @@ _PATH = click.Path(path_type=Path)
     "them.",
 )
 @click.option(
+    "--genotype",
+    "genotypes",
+    metavar="GENOTYPE",
+    multiple=True,
+    help="Of the DARTS space, instead of cells: a published one's name (darts-v1, darts-v2, "
+    "p-darts, pc-darts, pr-darts), Genotype(...) itself, or @FILE with one, such as a search's "
+    "JSON; may be given several times.",
+)
+@click.option(
     "--dataset",
     default="digits",
     metavar="NAME_OR_NPZ",
@@ -37,7 +46,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--out", type=_PATH, required=True, help="Folder of checkpoints and results.")
 @click.option("--seeds", default="0", metavar="S[,S...]", help="Each fixes weights and images.")
-@options.several(*options.RECIPE, *options.MACHINE)
+@options.several(*options.recipe(genotypes=True), *options.MACHINE)
 @click.pass_obj
 def train(
     start: Start | None,
@@ -45,6 +54,7 @@ def train(
     *,
     cells: str | None,
     top: str | None,
+    genotypes: tuple[str, ...],
     dataset: str,
     out: Path,
     seeds: str,
@@ -52,22 +62,29 @@ def train(
     data_dir: Path | None,
     cache_dir: Path | None,
     no_cache: bool,
-    **settings: Any,
+    **recipe: Any,
 ) -> None:
-    """Trains cells of NAS-Bench-201 on real images, by the benchmark's recipe.
+    """Trains on real images: cells by NAS-Bench-201's recipe, genotypes by DARTS'.
 
     Stopped at any moment, the same command goes on from the last epoch, to the same weights. The
-    same folder asked for more cells or seeds trains what is missing. It ends with the tables
+    same folder asked for more candidates or seeds trains what is missing. It ends with the tables
     DIR/accuracies.parquet and DIR/curves.parquet, the picture DIR/curves.png, and the accuracies
     on the screen: choose by validation, report the test.
     """
-    if (cells is None) == (top is None):
-        raise ValueError("give either --cells SPEC or --top DIR:PROXY:K")
+    if [cells is not None, top is not None, bool(genotypes)].count(True) != 1:
+        raise ValueError(
+            "give either --cells SPEC or --top DIR:PROXY:K or --genotype GENOTYPE, exactly one"
+        )
+    given = options.given(recipe)
+    refuse_of_other_space(given, genotypes=bool(genotypes))
     chosen_seeds = selection.parse_seeds(seeds)
     from_folder = None if top is None else parse_top(top)
-    chosen = () if cells is None else selection.parse_cells(cells, chosen_seeds[0])
+    chosen: tuple[Any, ...] = () if cells is None else selection.parse_cells(cells, chosen_seeds[0])
+    if genotypes:
+        chosen = tuple(dict.fromkeys(map(selection.parse_genotype, genotypes)))
     options.refuse_files(out, cache_dir)
-    if start:
+    # One network alone trains on all cores at once.
+    if start and (not genotypes or len(chosen) * len(chosen_seeds) > 1):
         start(devices)
 
     from jaxnas import data, training
@@ -81,16 +98,17 @@ def train(
     from jaxnas.training.picture import plot_curves
     from jaxnas.training.run import ACCURACIES_FILE, CURVES_FILE, check
 
-    checked = training.Settings(**settings)
+    checked = training.DartsSettings(**given) if genotypes else training.Settings(**given)
     if from_folder:
         chosen = best_cells(*from_folder)
     images = data.load(dataset, data_dir=data_dir)
-    check(images, checked, [(cell, seed) for cell in chosen for seed in chosen_seeds])
+    check(images, checked, chosen_seeds)
     if not no_cache:
         keep_compiled_programs(cache_dir)
     local = local_devices(devices)
+    trains: Any = training.train_genotypes if genotypes else training.train
     with memory_errors(), TrainingProgress(describe(local), checked.epochs) as progress:
-        trained = training.train(
+        trained = trains(
             chosen,
             dataset=images,
             seeds=chosen_seeds,
@@ -101,7 +119,7 @@ def train(
             begin=progress.begin,
         )
     plot_curves(trained, out / PICTURE_FILE, f"{images.name}, {checked.epochs} epochs")
-    print_accuracies(training.accuracies_table(trained, checked, images.num_classes).to_pylist())
+    print_accuracies(trained)
     report(trained)
     for name, file in (
         ("accuracies", ACCURACIES_FILE),
@@ -109,6 +127,14 @@ def train(
         ("picture", PICTURE_FILE),
     ):
         click.echo(f"{name:<11}{out / file}")
+
+
+def refuse_of_other_space(given: Mapping[str, Any], *, genotypes: bool) -> None:
+    """Raises ValueError if an option was given that the networks to be trained do not have."""
+    for name, _, cells, darts, _ in options.FIELDS:
+        if (darts if genotypes else cells) is None and name[2:].replace("-", "_") in given:
+            has, lacks = ("genotypes", "cells") if cells is None else ("cells", "genotypes")
+            raise ValueError(f"{name} is of networks of {has}, not of {lacks}: leave it out")
 
 
 def parse_top(text: str) -> tuple[Path, str, int]:
@@ -146,39 +172,43 @@ def best_cells(folder: Path, proxy: str, k: int) -> tuple[int, ...]:
     return tuple(row.cell for row in ranked)
 
 
-def print_accuracies(rows: Sequence[dict[str, Any]]) -> None:
+def print_accuracies(trained: Sequence[Trained]) -> None:
     """Prints the accuracies, the best by validation first."""
     from jaxnas.cli.printing import print_table
 
     def percent(value: float) -> str:
         return "-" if math.isnan(value) else f"{value:.2f}"
 
-    ordered = sorted(rows, key=lambda row: (math.isnan(row["valid"]), -row["valid"]))
+    ordered = sorted(trained, key=lambda one: (math.isnan(one.valid), -one.valid))
+    # A genotype is too long for a table; the file has it.
+    of_cells = all(one.name.isdecimal() for one in trained)
+    heads, rights = (["cell", "arch"], {0}) if of_cells else (["genotype"], set())
     print_table(
-        ["cell", "arch", "seed", "status", "params", "valid %", "test %", "seconds"],
+        [*heads, "seed", "status", "params", "valid %", "test %", "seconds"],
         [
             (
-                str(row["cell"]),
-                row["arch"],
-                str(row["seed"]),
-                row["status"],
-                f"{row['params']:,}",
-                percent(row["valid"]),
-                percent(row["test"]),
-                f"{row['seconds']:.1f}",
+                *((one.name, one.arch) if of_cells else (one.name,)),
+                str(one.seed),
+                one.status,
+                f"{one.params:,}",
+                percent(one.valid),
+                percent(one.test),
+                f"{one.seconds:.1f}",
             )
-            for row in ordered
+            for one in ordered
         ],
-        right={0, 2, 4, 5, 6, 7},
+        right=rights | {len(heads) + i for i in (0, 2, 3, 4, 5)},
     )
 
 
 def report(trained: Sequence[Trained]) -> None:
     """Names the step at which each training that diverged did."""
+    from jaxnas.training.candidate import label
+
     for one in trained:
         if one.status == "diverged":
             click.echo(
-                f"cell {one.cell}, seed {one.seed} diverged: not finite after step "
+                f"{label(one.name)}, seed {one.seed} diverged: not finite after step "
                 f"{one.diverged_step:,}, after {len(one.curve)} whole epochs; its last good "
                 "checkpoint is kept",
                 err=True,

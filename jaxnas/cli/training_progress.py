@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID, TextColumn
 
 from jaxnas.cli.progress import new_bar
+from jaxnas.training.candidate import label
 
 
 class TrainingProgress:
@@ -44,11 +45,11 @@ class TrainingProgress:
             self._bar.start()
 
     def __call__(
-        self, job: tuple[int, int], epoch: int, steps: int, loss: float, accuracy: float, /
+        self, job: tuple[str, int], epoch: int, steps: int, loss: float, accuracy: float, /
     ) -> None:
         if self._bar:
             text = (
-                f"cell {job[0]}, epoch {epoch}/{self._epochs}: loss {loss:.3f}, "
+                f"{label(job[0])}, epoch {epoch}/{self._epochs}: loss {loss:.3f}, "
                 f"training accuracy {accuracy:.1f} %"
             )
             with self._lock:

@@ -13,6 +13,10 @@ along with it.
 | `straight_through` | no | 1 | K, with derivative |
 | `gdas` | no | 1 | 1, with derivative |
 | `softmax_mixture` | no, no variance | 1 | K, with derivative |
+| `stochastic_gates` | no | 1 | K, with derivative |
+| `straight_through_top_k` | no | 1 | K, with derivative |
+
+The gates of the last two are of independent ops, not of one categorical choice an edge.
 """
 
 from jaxnas.estimators.categorical import discrete, entropy, mode
@@ -31,7 +35,9 @@ from jaxnas.estimators.ram import ram
 from jaxnas.estimators.relax import relax
 from jaxnas.estimators.score_function import score_function
 from jaxnas.estimators.softmax_mixture import softmax_mixture
+from jaxnas.estimators.stochastic_gates import activation_probability, stochastic_gates
 from jaxnas.estimators.straight_through import add_bare, gdas, straight_through
+from jaxnas.estimators.straight_through_top_k import straight_through_top_k
 from jaxnas.estimators.temperature import Temperature
 
 __all__ = [
@@ -42,6 +48,7 @@ __all__ = [
     "Mixing",
     "Sample",
     "Temperature",
+    "activation_probability",
     "add_bare",
     "discrete",
     "entropy",
@@ -54,5 +61,7 @@ __all__ = [
     "relax",
     "score_function",
     "softmax_mixture",
+    "stochastic_gates",
     "straight_through",
+    "straight_through_top_k",
 ]

@@ -21,6 +21,15 @@ class Average(NamedTuple):
     total: Array
     weight: Array
 
+    def mean(self) -> Array:
+        """The average; 0 of no losses."""
+        return jnp.where(self.weight > 0, self.total / jnp.maximum(self.weight, 1e-30), 0)
+
+    def after(self, loss: Array, decay: float) -> "Average":
+        """With one loss more."""
+        total = decay * self.total + (1 - decay) * loss
+        return Average(total.astype(self.total.dtype), decay * self.weight + (1 - decay))
+
 
 def score_function(baseline_decay: float | None = 0.9) -> Estimator:
     """(L(Z) - c) ∇_α log p_α(Z) for one Z ~ p_α. Unbiased; one evaluation, of one op an edge.
@@ -37,10 +46,8 @@ def score_function(baseline_decay: float | None = 0.9) -> Estimator:
     Raises:
         ValueError: the decay is not in that range.
     """
-    if baseline_decay is not None and not 0 <= baseline_decay < 1:
-        raise ValueError(
-            f"baseline_decay: expected a number in [0, 1) or None, got {baseline_decay:g}"
-        )
+    if baseline_decay is not None:
+        check_decay(baseline_decay)
 
     def init(key: Array, logits: Array) -> Average:
         del key
@@ -52,14 +59,9 @@ def score_function(baseline_decay: float | None = 0.9) -> Estimator:
         z = discrete(draw(key, logits), logits)
         value = loss(z)
         seen = jax.lax.stop_gradient(value)
-        baseline = jnp.where(state.weight > 0, state.total / jnp.maximum(state.weight, 1e-30), 0)
-        estimate = (seen - baseline) * score(z.ops, logits)
+        estimate = (seen - state.mean()) * score(z.ops, logits)
         if baseline_decay is not None:
-            new = 1 - baseline_decay
-            state = Average(
-                (baseline_decay * state.total + new * seen).astype(logits.dtype),
-                baseline_decay * state.weight + new,
-            )
+            state = state.after(seen, baseline_decay)
         return with_gradient(value, logits, estimate), (state, one(z, value))
 
     return Estimator(
@@ -69,3 +71,9 @@ def score_function(baseline_decay: float | None = 0.9) -> Estimator:
         mixing="ops",
         unbiased=True,
     )
+
+
+def check_decay(decay: float) -> None:
+    """Raises ValueError if no moving average has it."""
+    if not 0 <= decay < 1:
+        raise ValueError(f"baseline_decay: expected a number in [0, 1) or None, got {decay:g}")

@@ -1,4 +1,4 @@
-"""Random flip and random crop, as NAS-Bench-201 has them: before normalisation, padded by black."""
+"""Random flip and crop, before normalisation and padded by black; cutout, after it."""
 
 import jax
 import jax.numpy as jnp
@@ -44,3 +44,34 @@ def flip_and_crop(images: Array, flips: Array, corners: Array, padding: int) -> 
         return lax.dynamic_slice(image, (corner[0], corner[1], 0), images.shape[1:])
 
     return jax.vmap(crop)(padded, corners)
+
+
+def cutout(key: Array, images: Array, length: int) -> Array:
+    """Blanks a square of each image, centred on any of its pixels with the same probability.
+
+    Args:
+        key: of JAX's random generator.
+        images: [B, H, W, C], normalised.
+        length: side of the square in pixels; what is outside the image is lost.
+
+    Source: DeVries & Taylor, "Improved Regularization of Convolutional Neural Networks with
+    Cutout", 2017, section 3.2; as DARTS has it, after normalisation and in every image.
+    """
+    centres = jax.random.randint(key, (len(images), 2), 0, jnp.array(images.shape[1:3]))
+    return cut_out(images, centres, length)
+
+
+def cut_out(images: Array, centres: Array, length: int) -> Array:
+    """Sets to 0 the rows and columns from centre - length // 2 to before centre + length // 2.
+
+    Args:
+        images: [B, H, W, C].
+        centres: int [B, 2], row and column.
+        length: side of the square; an odd one is one pixel less, as in the released code.
+    """
+    inside = [
+        abs(jnp.arange(size) + 0.5 - centres[:, axis, None]) < length // 2
+        for axis, size in enumerate(images.shape[1:3])
+    ]
+    square = inside[0][:, :, None] & inside[1][:, None, :]
+    return jnp.where(square[..., None], jnp.zeros((), images.dtype), images)

@@ -1,4 +1,4 @@
-"""Checkpoints of one candidate: the newest is kept, whole or not at all."""
+"""Checkpoints of a training or a search: the newest is kept, whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,28 +6,46 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, cast
 
 import jax
 import orbax.checkpoint as ocp  # type: ignore[import-untyped]
 
 from jaxnas.results import ResultsError
-from jaxnas.training.outcomes import Epoch
-from jaxnas.training.programs import TrainState
 
 
-class Checkpoints:
+class Row(Protocol):
+    """One epoch of a curve, a dataclass of numbers and texts."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def epoch(self) -> int:
+        """Counted from 1."""
+
+
+State = TypeVar("State")  # a NamedTuple of pytrees
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+class Checkpoints(Generic[AnyRow]):
     """The state after an epoch and the curve up to it, kept by orbax in a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        """Makes the folder where it is absent; what a killed process left unfinished is removed."""
+    def __init__(self, folder: Path, row: type[AnyRow]) -> None:
+        """Makes the folder where it is absent; what a killed process left unfinished is removed.
+
+        Args:
+            folder: of the checkpoints alone.
+            row: the curve's type.
+        """
         self._folder = folder
+        self._row = row
         options = ocp.CheckpointManagerOptions(
             max_to_keep=1, enable_async_checkpointing=False, cleanup_tmp_directories=True
         )
         self._manager = ocp.CheckpointManager(folder.resolve(), options=options)
 
-    def save(self, state: TrainState, curve: Sequence[Epoch]) -> None:
+    def save(self, state: Any, curve: Sequence[AnyRow]) -> None:
         """Keeps the state after the curve's last epoch, then lets go of the one before."""
         self._manager.save(
             curve[-1].epoch,
@@ -37,7 +55,7 @@ class Checkpoints:
             ),
         )
 
-    def newest(self, like: TrainState) -> tuple[TrainState, tuple[Epoch, ...]] | None:
+    def newest(self, like: State) -> tuple[State, tuple[AnyRow, ...]] | None:
         """The newest state, in host memory, and its curve; None where there is none.
 
         Args:
@@ -49,7 +67,7 @@ class Checkpoints:
         step = self._manager.latest_step()
         if step is None:
             return None
-        shapes = jax.device_get(like)._asdict()
+        shapes = jax.device_get(cast("Any", like))._asdict()
         try:
             kept: Any = self._manager.restore(
                 step,
@@ -57,14 +75,14 @@ class Checkpoints:
                     state=ocp.args.StandardRestore(shapes), curve=ocp.args.JsonRestore()
                 ),
             )
-            curve = tuple(Epoch(**epoch) for epoch in kept.curve["epochs"])
+            curve = tuple(self._row(**epoch) for epoch in kept.curve["epochs"])
         except (ValueError, TypeError, KeyError, OSError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ResultsError(
                 f"{self._folder / str(step)} is damaged: expected a checkpoint that this run "
-                f"wrote, got {reason}; delete {self._folder} to train the candidate again"
+                f"wrote, got {reason}; delete {self._folder} to begin anew"
             ) from error
-        return TrainState(**kept.state), curve
+        return type(like)(**kept.state), curve
 
     def __enter__(self) -> Self:
         return self

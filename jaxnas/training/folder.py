@@ -1,20 +1,19 @@
 """The folder of a training run: whose it is, and what was trained.
 
-`training.json` holds the settings, `candidates/CELL-SEED/` a candidate: `checkpoints/` and, once
+`training.json` holds the settings, `candidates/NAME-SEED/` a candidate: `checkpoints/` and, once
 it has ended, `outcome.json`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from jaxnas.results import JSON, ResultsError
-from jaxnas.results.folder import lock_folder, refuse_other_settings
+from jaxnas.results.identity import claim_folder
 from jaxnas.results.parts import disk_errors, write_atomically
 from jaxnas.training.outcomes import Trained, from_json
 
@@ -35,43 +34,31 @@ class TrainingFolder:
                 manifest is damaged, or the disk refuses.
         """
         self.path = path
-        with disk_errors(path, "created"):
-            path.mkdir(parents=True, exist_ok=True)
-        self._lock = lock_folder(path)
-        try:
-            manifest = path / _MANIFEST
-            if manifest.exists():
-                refuse_other_settings(path, "trainings", _stored_settings(manifest), settings)
-            else:
-                content = {"format": _FORMAT, "version": 1, "settings": dict(settings)}
-                write_atomically(manifest, (json.dumps(content, indent=2) + "\n").encode())
-        except BaseException:
-            os.close(self._lock)
-            raise
+        self._lock = claim_folder(path, _MANIFEST, _FORMAT, "trainings", settings)
 
-    def checkpoints(self, cell: int, seed: int) -> Path:
+    def checkpoints(self, name: str, seed: int) -> Path:
         """Where a candidate's checkpoints are."""
-        return self._candidate(cell, seed) / "checkpoints"
+        return self._candidate(name, seed) / "checkpoints"
 
-    def outcome(self, cell: int, seed: int) -> Trained | None:
+    def outcome(self, name: str, seed: int) -> Trained | None:
         """What came of a candidate, None while it has not ended."""
-        path = self._candidate(cell, seed) / _OUTCOME
+        path = self._candidate(name, seed) / _OUTCOME
         return _read(path) if path.exists() else None
 
     def outcomes(self) -> list[Trained]:
-        """Every candidate that has ended, by cell, then seed."""
+        """Every candidate that has ended, cells by index, genotypes by name, then by seed."""
         found = [_read(path) for path in (self.path / _CANDIDATES).glob(f"*/{_OUTCOME}")]
-        return sorted(found, key=lambda one: (one.cell, one.seed))
+        return sorted(found, key=lambda one: (*_order(one.name), one.seed))
 
     def keep(self, trained: Trained) -> None:
         """Writes what came of a candidate."""
-        folder = self._candidate(trained.cell, trained.seed)
+        folder = self._candidate(trained.name, trained.seed)
         with disk_errors(folder, "created"):
             folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / _OUTCOME, trained.to_json().encode())
 
-    def _candidate(self, cell: int, seed: int) -> Path:
-        return self.path / _CANDIDATES / f"{cell}-{seed}"
+    def _candidate(self, name: str, seed: int) -> Path:
+        return self.path / _CANDIDATES / f"{name}-{seed}"
 
     def __enter__(self) -> Self:
         return self
@@ -85,15 +72,8 @@ class TrainingFolder:
         os.close(self._lock)
 
 
-def _stored_settings(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-        settings = content["settings"]
-        if content["format"] != _FORMAT or content["version"] != 1:
-            raise ValueError(f"format {content['format']!r}, version {content['version']!r}")
-        return dict(settings)
-    except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(path, "the manifest of a training run", error) from error
+def _order(name: str) -> tuple[int, str]:
+    return (int(name), "") if name.isdecimal() else (-1, name)
 
 
 def _read(path: Path) -> Trained:

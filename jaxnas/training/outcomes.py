@@ -6,11 +6,9 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa  # type: ignore[import-untyped]
-
-from jaxnas.spaces import nb201
 
 Status = Literal["ok", "diverged"]
 
@@ -22,9 +20,10 @@ class Epoch:
     Attributes:
         epoch: counted from 1.
         learning_rate: its rate.
-        train_loss: mean cross-entropy over its images, augmented, each before its step.
+        train_loss: mean cross-entropy over its images, augmented, each before its step; an
+            auxiliary head's is not in it.
         train_accuracy: percent of them, likewise.
-        valid_accuracy: percent of the validation images, after it.
+        valid_accuracy: percent of the validation images, after it; None where none are held out.
         seconds: of training and validation, compilation left out.
     """
 
@@ -32,7 +31,7 @@ class Epoch:
     learning_rate: float
     train_loss: float
     train_accuracy: float
-    valid_accuracy: float
+    valid_accuracy: float | None
     seconds: float
 
 
@@ -41,7 +40,9 @@ class Trained:
     """What came of training a candidate.
 
     Attributes:
-        cell: official index.
+        name: of the candidate: a cell's official index, or a word for a genotype.
+        arch: the architecture in its space's notation.
+        params: trainable parameters.
         seed: fixes initial parameters, order of the images and augmentation.
         status: "ok", or "diverged" where the loss or a parameter was not finite.
         curve: the epochs that were finished.
@@ -49,7 +50,9 @@ class Trained:
         diverged_step: the step, counted from 1 over all epochs, after which it was not finite.
     """
 
-    cell: int
+    name: str
+    arch: str
+    params: int
     seed: int
     status: Status
     curve: tuple[Epoch, ...]
@@ -57,9 +60,19 @@ class Trained:
     diverged_step: int | None = None
 
     @property
+    def cell(self) -> int:
+        """Official index of a cell of NAS-Bench-201.
+
+        Raises:
+            ValueError: the candidate is none.
+        """
+        return int(self.name)
+
+    @property
     def valid(self) -> float:
-        """Percent of the validation images at the end; NaN where it diverged."""
-        return self.curve[-1].valid_accuracy if self.status == "ok" else math.nan
+        """Percent of the validation images at the end; NaN if it diverged or there are none."""
+        last = self.curve[-1].valid_accuracy if self.status == "ok" else None
+        return math.nan if last is None else last
 
     @property
     def seconds(self) -> float:
@@ -84,24 +97,22 @@ def from_json(text: str) -> Trained:
     return Trained(curve=curve, test=math.nan if test is None else test, **content)
 
 
-def accuracies_table(trained: Iterable[Trained], settings: Any, num_classes: int) -> pa.Table:
-    """One row a candidate: cell, arch, seed, status, params, valid, test, seconds, diverged_step.
+def accuracies_table(trained: Iterable[Trained]) -> pa.Table:
+    """One row a candidate, in their order.
 
-    Args:
-        trained: the candidates, in the table's order.
-        settings: `training.Settings`, for `params`.
-        num_classes: likewise.
+    The columns are name, cell (the official index, null for genotypes), arch, seed, status, params,
+    valid and test (percent; NaN where there is none), seconds, diverged_step.
     """
     rows = list(trained)
-    ops = nb201.cell_ops()[[row.cell for row in rows]]
-    params = nb201.num_params(ops, num_classes, settings.channels, settings.cells_per_stage)
+    cells = [one.cell if one.name.isdecimal() else None for one in rows]
     return pa.table(
         {
-            "cell": pa.array([row.cell for row in rows], pa.int32()),
-            "arch": pa.array([nb201.index_to_arch(row.cell) for row in rows], pa.string()),
+            "name": pa.array([row.name for row in rows], pa.string()),
+            "cell": pa.array(cells, pa.int32()),
+            "arch": pa.array([row.arch for row in rows], pa.string()),
             "seed": pa.array([row.seed for row in rows], pa.int64()),
             "status": pa.array([row.status for row in rows], pa.string()),
-            "params": pa.array(params, pa.int64()),
+            "params": pa.array([row.params for row in rows], pa.int64()),
             "valid": pa.array([row.valid for row in rows], pa.float64()),
             "test": pa.array([row.test for row in rows], pa.float64()),
             "seconds": pa.array([row.seconds for row in rows], pa.float64()),
@@ -111,15 +122,20 @@ def accuracies_table(trained: Iterable[Trained], settings: Any, num_classes: int
 
 
 def curves_table(trained: Iterable[Trained]) -> pa.Table:
-    """One row a candidate and epoch: cell, seed, then the fields of `Epoch`."""
+    """One row a candidate and epoch: name, cell, seed, then the fields of `Epoch`."""
     rows = [
-        {"cell": one.cell, "seed": one.seed, **asdict(epoch)}
+        {
+            "name": one.name,
+            "cell": one.cell if one.name.isdecimal() else None,
+            "seed": one.seed,
+            **asdict(epoch),
+        }
         for one in trained
         for epoch in one.curve
     ]
     numbers = ("learning_rate", "train_loss", "train_accuracy", "valid_accuracy", "seconds")
     schema = pa.schema(
-        [("cell", pa.int32()), ("seed", pa.int64()), ("epoch", pa.int32())]
+        [("name", pa.string()), ("cell", pa.int32()), ("seed", pa.int64()), ("epoch", pa.int32())]
         + [(name, pa.float64()) for name in numbers]
     )
     return pa.Table.from_pylist(rows, schema)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jaxnas.results.parts import write_atomically
+from jaxnas.training.candidate import label
 from jaxnas.training.outcomes import Trained
 
 _STYLE: dict[str, Any] = {
@@ -47,26 +49,34 @@ def plot_curves(trained: Sequence[Trained], path: Path, title: str = "") -> None
     Raises:
         ResultsError: the disk refuses.
     """
-    ranked = sorted(
-        (one for one in trained if one.curve), key=lambda one: -one.curve[-1].valid_accuracy
-    )
+    ranked = sorted((one for one in trained if one.curve), key=_last_accuracy, reverse=True)
     buffer = io.BytesIO()
     with matplotlib.style.context(["default", _STYLE]):
         figure = Figure(figsize=(8.4, 3.0), layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(title, fontsize=9)
-        axes = figure.subplots(1, len(_PANELS))
-        for ax, (field, label) in zip(axes, _PANELS, strict=True):
+        panels = _PANELS if _is_validated(ranked) else _PANELS[:-1]
+        axes = figure.subplots(1, len(panels))
+        for ax, (field, what) in zip(axes, panels, strict=True):
             _draw(ax, ranked, field)
             ax.set_xlabel("epoch")
-            ax.set_ylabel(label)
+            ax.set_ylabel(what)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if ranked:
             lines, names = axes[0].get_legend_handles_labels()
-            heading = "cell, by validation"
+            heading = "by validation" if _is_validated(ranked) else "candidates"
             figure.legend(lines, names, loc="outside right upper", title=heading, title_fontsize=7)
         figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     write_atomically(path, buffer.getvalue())
+
+
+def _is_validated(trained: Sequence[Trained]) -> bool:
+    return not trained or any(one.curve[-1].valid_accuracy is not None for one in trained)
+
+
+def _last_accuracy(one: Trained) -> float:
+    last = one.curve[-1].valid_accuracy
+    return -math.inf if last is None else last
 
 
 def _draw(ax: Axes, ranked: Sequence[Trained], field: str) -> None:
@@ -77,8 +87,8 @@ def _draw(ax: Axes, ranked: Sequence[Trained], field: str) -> None:
         epochs = [epoch.epoch for epoch in one.curve]
         values = [getattr(epoch, field) for epoch in one.curve]
         named = rank < _NAMED
-        name = f"{one.cell}" + (f", seed {one.seed}" if several else "")
-        label = name + (" (diverged)" if one.status == "diverged" else "")
+        name = label(one.name) + (f", seed {one.seed}" if several else "")
+        shown = name + (" (diverged)" if one.status == "diverged" else "")
         ax.plot(
             epochs,
             values,
@@ -86,5 +96,5 @@ def _draw(ax: Axes, ranked: Sequence[Trained], field: str) -> None:
             linewidth=1.2 if named else 0.6,
             marker="o" if len(epochs) == 1 else None,
             markersize=3,
-            label=label if named else None,
+            label=shown if named else None,
         )

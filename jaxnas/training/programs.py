@@ -11,10 +11,10 @@ import optax  # type: ignore[import-untyped]
 from flax.traverse_util import flatten_dict, unflatten_dict
 from numpy.typing import NDArray
 
-from jaxnas.networks.trainable import TrainableNetwork
-from jaxnas.training.augmentation import augment, padding_of
+from jaxnas.training.augmentation import augment, cutout, padding_of
+from jaxnas.training.candidate import Candidate, cross_entropy
 from jaxnas.training.recipe import optimiser
-from jaxnas.training.settings import Settings
+from jaxnas.training.settings import Recipe
 from jaxnas.training.splits import Split
 from jaxnas.types import Array, Params
 
@@ -40,7 +40,10 @@ class DeviceImages(NamedTuple):
 
 
 class StepResult(NamedTuple):
-    """What a step tells: of the batch before the step, and whether all is finite after it."""
+    """What a step tells: of the batch before the step, and whether all is finite after it.
+
+    The loss is the cross-entropy of the logits, whatever else was minimised.
+    """
 
     loss: Array
     correct: Array
@@ -48,16 +51,16 @@ class StepResult(NamedTuple):
 
 
 class Programs:
-    """Trains and evaluates one cell.
+    """Trains and evaluates one candidate.
 
-    The cell is compiled into the programs: their steps are faster than those of one program for
-    all cells, by more than the compilations cost once an epoch takes minutes.
+    It is compiled into the programs: their steps are faster than those of one program for all
+    cells, by more than the compilations cost once an epoch takes minutes.
     """
 
     def __init__(
         self,
-        network: TrainableNetwork,
-        settings: Settings,
+        candidate: Candidate,
+        settings: Recipe,
         data: DeviceImages,
         num_train: int,
         device: jax.Device,
@@ -68,11 +71,11 @@ class Programs:
         self._batch_size = settings.batch_size
         self._sizes = {min(settings.batch_size, num_train), num_train % settings.batch_size} - {0}
         self.optimiser = optimiser(settings, -(-num_train // settings.batch_size))
-        padding = padding_of(data.images.shape[1])
+        self._epochs = settings.epochs
         self._train = jax.jit(
-            partial(_train_step, network, self.optimiser, padding), donate_argnums=0
+            partial(_train_step, candidate, self.optimiser, settings.cutout), donate_argnums=0
         )
-        self._evaluate = jax.jit(partial(_evaluate, network))
+        self._evaluate = jax.jit(partial(_evaluate, candidate))
         self._compiled: dict[int, Any] = {}
         self._compiled_evaluation: Any = None
 
@@ -89,22 +92,29 @@ class Programs:
 
     def compile(self, state: TrainState) -> None:
         """Compiles every program that an epoch needs: one for each size of batch, and one more."""
-        key = self._put(np.zeros(2, np.uint32))
+        key, done = self._put(np.zeros(2, np.uint32)), self._put(np.zeros((), np.float32))
         for size in self._sizes:
             positions = self._put(np.zeros(size, np.int32))
-            lowered = self._train.lower(state, self._data, positions, key)
+            lowered = self._train.lower(state, self._data, positions, key, done)
             self._compiled[size] = lowered.compile()
         positions = self._put(np.zeros(self._batch_size, np.int32))
         lowered = self._evaluate.lower(state.params, state.batch_stats, self._data, positions)
         self._compiled_evaluation = lowered.compile()
 
     def step(
-        self, state: TrainState, positions: NDArray[np.intp], key: NDArray[np.uint32]
+        self, state: TrainState, positions: NDArray[np.intp], key: NDArray[np.uint32], epoch: int
     ) -> tuple[TrainState, StepResult]:
-        """One step on the images at `positions`; the state given is used up."""
+        """One step of an epoch, counted from 0, on the images at `positions`.
+
+        The state given is used up.
+        """
         step = self._compiled[len(positions)]
         result: tuple[TrainState, StepResult] = step(
-            state, self._data, self._put(positions.astype(np.int32)), self._put(key)
+            state,
+            self._data,
+            self._put(positions.astype(np.int32)),
+            self._put(key),
+            self._put(np.asarray(epoch / self._epochs, np.float32)),
         )
         return result
 
@@ -141,36 +151,40 @@ def normalised(levels: Array, images: Array) -> Array:
     return levels[images, jnp.arange(3)]
 
 
+# Streams of a step's key; `augment` splits it in two, which are streams 0 and 1.
+_CUTOUT, _NETWORK = 2, 3
+
+
 def _train_step(
-    network: TrainableNetwork,
+    candidate: Candidate,
     optimiser: optax.GradientTransformation,
-    padding: int,
+    cutout_length: int,
     state: TrainState,
     data: DeviceImages,
     positions: Array,
     key: Array,
+    done: Array,
 ) -> tuple[TrainState, StepResult]:
     random = jax.random.wrap_key_data(key, impl="threefry2x32")
+    padding = padding_of(data.images.shape[1])
     x = normalised(data.levels, augment(random, data.images[positions], padding))
+    if cutout_length:
+        x = cutout(jax.random.fold_in(random, _CUTOUT), x, cutout_length)
     y = data.labels[positions]
-
-    def loss_of(params: Params) -> tuple[Array, tuple[Array, Params]]:
-        variables = {"params": params, "batch_stats": state.batch_stats}
-        applied: Any = network.apply(variables, x, True, mutable=["batch_stats"])
-        logits, changed = applied
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
-        return losses.mean(), (jnp.sum(logits.argmax(-1) == y), changed["batch_stats"])
-
-    (loss, (correct, stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    (total, (logits, stats)), gradient = jax.value_and_grad(candidate.loss, has_aux=True)(
+        state.params, state.batch_stats, x, y, jax.random.fold_in(random, _NETWORK), done
+    )
     updates, rest = optimiser.update(gradient, state.optimiser, state.params)
     params = optax.apply_updates(state.params, updates)
-    sound = jax.tree.map(lambda a: jnp.isfinite(a).all(), (loss, params, stats))
+    sound = jax.tree.map(lambda a: jnp.isfinite(a).all(), (total, params, stats))
     finite = jax.tree.reduce(jnp.logical_and, sound)
-    return TrainState(params, stats, rest), StepResult(loss, correct, finite)
+    correct = jnp.sum(logits.argmax(-1) == y)
+    result = StepResult(cross_entropy(logits, y), correct, finite)
+    return TrainState(params, stats, rest), result
 
 
 def _evaluate(
-    network: TrainableNetwork,
+    candidate: Candidate,
     params: Params,
     batch_stats: Params,
     data: DeviceImages,
@@ -178,7 +192,7 @@ def _evaluate(
 ) -> tuple[Array, Array]:
     """Which of the images are classified rightly, and whose logits are finite: bool [B] each."""
     x = normalised(data.levels, data.images[positions])
-    logits: Any = network.apply({"params": params, "batch_stats": batch_stats}, x, False)
+    logits = candidate.logits(params, batch_stats, x)
     return logits.argmax(-1) == data.labels[positions], jnp.isfinite(logits).all(-1)
 
 

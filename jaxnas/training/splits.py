@@ -21,7 +21,7 @@ class Split(NamedTuple):
         labels: int32 [T].
         levels: float32 [256, 3], what each value of a channel is once normalised.
         train: positions of the training images.
-        valid: positions of the validation images.
+        valid: positions of the validation images, which may be none.
         test: positions of the test images.
     """
 
@@ -34,7 +34,7 @@ class Split(NamedTuple):
 
 
 def split(images: Images, valid_fraction: float) -> Split:
-    """Holds out a fixed part of each class of the training images; see `held_out`.
+    """Holds out a fixed part of each class of the training images, or none; see `held_out`.
 
     Raises:
         DataError: there are no test images, or too few to hold out one of some class and train
@@ -44,20 +44,25 @@ def split(images: Images, valid_fraction: float) -> Split:
         raise DataError(f"{images.name} must have test images, but has none; save x_test, y_test")
     total = len(images.x_train)
     out = held_out(images.y_train, valid_fraction)
-    if not 0 < out.sum() < total:
+    if valid_fraction and not 0 < out.sum() < total:
         raise DataError(
             f"{images.name}: a validation fraction of {valid_fraction:g} holds out {out.sum():,} "
             f"of {total:,} training images; choose one that leaves images on both sides"
         )
-    values = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     return Split(
         np.concatenate([images.x_train, images.x_test]),
         np.concatenate([images.y_train, images.y_test]),
-        normalise(values, images.mean, images.std).astype(np.float32),
+        levels(images),
         np.flatnonzero(~out),
         np.flatnonzero(out),
         total + np.arange(len(images.x_test)),
     )
+
+
+def levels(images: Images) -> NDArray[np.float32]:
+    """What each value of a channel is once normalised, [256, 3]."""
+    values = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    return normalise(values, images.mean, images.std).astype(np.float32)
 
 
 def held_out(labels: NDArray[np.int32], fraction: float) -> NDArray[np.bool_]:
@@ -69,7 +74,7 @@ def held_out(labels: NDArray[np.int32], fraction: float) -> NDArray[np.bool_]:
 
     Args:
         labels: [N].
-        fraction: above 0, below 1.
+        fraction: from 0, below 1.
 
     Returns:
         bool [N].

@@ -32,6 +32,10 @@ def conv(x: Array, kernel: Array, stride: int = 1) -> Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _conv(x: Array, kernel: Array, stride: int) -> Array:
+    return _plain_conv(x, kernel, stride)
+
+
+def _plain_conv(x: Array, kernel: Array, stride: int) -> Array:
     if stride == 1:
         return _same_size_conv(x, kernel)
     pad = kernel.shape[0] // 2
@@ -39,7 +43,8 @@ def _conv(x: Array, kernel: Array, stride: int) -> Array:
 
 
 def _conv_forward(x: Array, kernel: Array, stride: int) -> tuple[Array, tuple[Array, Array]]:
-    return _conv(x, kernel, stride), (x, kernel)
+    # Not `_conv`: what has a derivative of its own has none of a forward pass's.
+    return _plain_conv(x, kernel, stride), (x, kernel)
 
 
 def _conv_backward(stride: int, residuals: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:

@@ -1,0 +1,77 @@
+"""The gates of PR-DARTS as released: the largest few of an edge, straight-through."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxnas.estimators.categorical import mode
+from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, Sample, one
+from jaxnas.estimators.stochastic_gates import LOWER, UPPER, check_interval, stretched
+from jaxnas.estimators.temperature import Temperature, as_schedule, start
+from jaxnas.types import Array
+
+
+def straight_through_top_k(
+    temperature: Temperature,
+    kept: int = 2,
+    dropout: float = 0.4,
+    lower: float = LOWER,
+    upper: float = UPPER,
+) -> Estimator:
+    """L where each edge's `kept` largest gates are 1 and the others 0; biased, as released.
+
+    A kept op's weight has the gradient of its gate g of `stochastic_gates`, 1 + g - stop_gradient
+    (g); an op that is not kept is not computed there, and so has none. Before the choice each gate
+    loses 1 with the chance `dropout`; equal gates, such as all that are 1 or 0, are ordered at
+    random. A closed gate is kept where too few are open. One evaluation.
+
+    The paper's gates, `stochastic_gates`, have none of this.
+
+    Source: Zhou et al., PR-DARTS, NeurIPS 2020, by their code, salesforce/PR-DARTS, with its
+    constants.
+
+    Args:
+        temperature: τ, a number or a schedule over estimates; released: linearly from 1 to 0.1.
+        kept: ops an edge.
+        dropout: chance, in [0, 1).
+        lower: a, below 0.
+        upper: b, above 1.
+
+    Raises:
+        ValueError: a setting is out of its range, or at the first estimate, `kept` above K.
+    """
+    check_interval(lower, upper)
+    if kept < 1:
+        raise ValueError(f"kept: expected 1 op an edge or more, got {kept}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout: expected a chance in [0, 1), got {dropout:g}")
+    schedule = as_schedule(temperature)
+
+    def surrogate(
+        state: Array, key: Array, logits: Array, loss: Loss
+    ) -> tuple[Array, tuple[Array, Evaluations]]:
+        ops = logits.shape[1]
+        if kept > ops:
+            raise ValueError(f"kept: expected 1 to {ops}, the ops of an edge, got {kept}")
+        gate_key, drop_key, order_key = jax.random.split(key, 3)
+        tau = jnp.asarray(schedule(state), logits.dtype)
+        gates = jnp.clip(stretched(gate_key, logits, tau, lower, upper), 0, 1)
+        dropped = jax.random.bernoulli(drop_key, float(dropout), gates.shape)
+        hard = _largest(order_key, jax.lax.stop_gradient(gates) - dropped, kept)
+        # In this order the weights are 0 and 1 exactly.
+        z = Sample(mode(hard), hard + hard * (gates - jax.lax.stop_gradient(gates)))
+        value = loss(z)
+        return value, (state + jnp.int32(1), one(z, value))
+
+    return Estimator(
+        init=start,
+        surrogate=surrogate,
+        evaluations=lambda edges, ops: 1,
+        mixing="weights",
+        unbiased=False,
+    )
+
+
+def _largest(key: Array, values: Array, number: int) -> Array:
+    """Indicators [E, K] of the largest values of each row, equal ones in random order."""
+    order = jnp.lexsort((jax.random.uniform(key, values.shape), -values), axis=-1)
+    return jax.nn.one_hot(order[:, :number], values.shape[1], dtype=values.dtype).sum(axis=1)

@@ -1,0 +1,300 @@
+"""The layers of the DARTS space as pure functions, differentiated by hand where it pays.
+
+Images are [E, C, H, W, B]: E edges side by side, channels, and the batch last, so that every shift
+of the image moves whole rows of the batch and a pointwise convolution is one product of matrices.
+XLA's own depthwise convolutions and window reductions are many times slower on a CPU than the
+shifted sums here. Where E edges take one image it comes as [1, C, H, W, B].
+"""
+
+import functools
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxnas.networks.layers import BN_EPSILON
+from jaxnas.types import Array
+
+_PRECISION = lax.Precision.HIGHEST
+
+
+def from_images(x: Array) -> Array:
+    """[B, H, W, C] -> [1, C, H, W, B]."""
+    return x.transpose(3, 1, 2, 0)[None]
+
+
+def _padded(x: Array, by: int, value: float = 0) -> Array:
+    padding = [(0, 0), (0, 0), (by, by), (by, by), (0, 0)]
+    # Fused into what reads it, the padding's bounds checks would be made at every tap.
+    return lax.optimization_barrier(jnp.pad(x, padding, constant_values=value))
+
+
+def _window(padded: Array, i: int, j: int, size: tuple[int, ...], stride: int) -> Array:
+    """What the tap at row i, column j sees at each of [H, W] outputs."""
+    height, width = ((n - 1) * stride + 1 for n in size)
+    return padded[:, :, i : i + height : stride, j : j + width : stride]
+
+
+def _output_size(x: Array, stride: int) -> tuple[int, int]:
+    return -(-x.shape[2] // stride), -(-x.shape[3] // stride)
+
+
+# --- convolutions ---------------------------------------------------------------------------------
+
+
+def pointwise(x: Array, kernel: Array) -> Array:
+    """1x1 convolution: x [E, C, H, W, B] or [1, ...], kernel [E, C_out, C] -> [E, C_out, ...]."""
+    flat = x.reshape(*x.shape[:2], -1)
+    if x.shape[0] == 1:
+        y = jnp.einsum("eoc,cp->eop", kernel, flat[0], precision=_PRECISION)
+    else:
+        y = jnp.einsum("eoc,ecp->eop", kernel, flat, precision=_PRECISION)
+    return y.reshape(*y.shape[:2], *x.shape[2:])
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def relu_depthwise(x: Array, kernel: Array, stride: int, dilation: int) -> Array:
+    """Depthwise convolution of relu(x), padded so that stride 1 keeps the size.
+
+    Args:
+        x: [E, C, H, W, B], or [1, C, H, W, B] for all edges.
+        kernel: [E, C, s, s].
+        stride: 1 or 2.
+        dilation: 1 or 2.
+    """
+    return _plain_relu_depthwise(x, kernel, stride, dilation)
+
+
+def _plain_relu_depthwise(x: Array, kernel: Array, stride: int, dilation: int) -> Array:
+    taps = _taps(kernel.shape[-1], dilation)
+    padded = _padded(jax.nn.relu(x), _padding(kernel.shape[-1], dilation))
+    size = _output_size(x, stride)
+    y = sum(_per_channel(kernel, a, b) * _window(padded, i, j, size, stride) for a, b, i, j in taps)
+    # Fused into what reads it, every tap would be computed once for each reader.
+    return lax.optimization_barrier(y)
+
+
+def _taps(size: int, dilation: int) -> list[tuple[int, int, int, int]]:
+    """(row, column) in the kernel and in the padded image."""
+    return [(a, b, a * dilation, b * dilation) for a in range(size) for b in range(size)]
+
+
+def _padding(size: int, dilation: int) -> int:
+    return (size - 1) // 2 * dilation
+
+
+def _per_channel(kernel: Array, a: int, b: int) -> Array:
+    return kernel[:, :, a, b, None, None, None]
+
+
+def _relu_depthwise_forward(
+    x: Array, kernel: Array, stride: int, dilation: int
+) -> tuple[Array, tuple[Array, Array]]:
+    # Not `relu_depthwise`: what has a derivative of its own has none of a forward pass's.
+    return _plain_relu_depthwise(x, kernel, stride, dilation), (x, kernel)
+
+
+def _relu_depthwise_backward(
+    stride: int, dilation: int, residuals: tuple[Array, Array], dy: Array
+) -> tuple[Array, Array]:
+    x, kernel = residuals
+    size = kernel.shape[-1]
+    spread = _spread(dy, stride, x.shape[2:4])
+    gradient = _depthwise_kernel_gradient(jax.nn.relu(x), spread, size, dilation)
+    padded = _padded(spread, _padding(size, dilation))
+    mirrored = kernel[:, :, ::-1, ::-1]
+    terms = [
+        _per_channel(mirrored, a, b) * _window(padded, i, j, x.shape[2:4], 1)
+        for a, b, i, j in _taps(size, dilation)
+    ]
+    dx = lax.optimization_barrier(sum(terms))
+    if x.shape[0] == 1:
+        dx = sum(lax.split(dx, [1] * dx.shape[0]))
+    return jnp.where(x > 0, dx, jnp.zeros((), x.dtype)), gradient
+
+
+# Rows of the image in one product of matrices; few, as all pairs of rows of a block are multiplied.
+_ROWS = 8
+
+
+def _depthwise_kernel_gradient(x: Array, dy: Array, size: int, dilation: int) -> Array:
+    """By products of matrices: in each block, every row of x with every row of dy.
+
+    Of these products those of rows apart by a tap's offset are used. Sums of products tap by tap
+    do less and take longer: each reads both images from memory once more.
+    """
+    groups, channels, height, width, batch = x.shape
+    edges = dy.shape[0]
+    pad, rows = _padding(size, dilation), _ROWS if height % _ROWS == 0 else height
+    seen, blocks = rows + 2 * pad, height // rows
+    x = _padded(x, pad)
+    # Edges that share x are further rows of dy.
+    side = edges // groups
+    dy = dy.reshape(groups, side, channels, blocks, rows, width * batch).transpose(0, 2, 3, 1, 4, 5)
+    dy = lax.optimization_barrier(dy.reshape(groups, channels, blocks, side * rows, width * batch))
+    columns = []
+    for j in range(0, size * dilation, dilation):
+        windows = [
+            x[:, :, n * rows : n * rows + seen, :, :][:, :, :, j : j + width] for n in range(blocks)
+        ]
+        window = jnp.stack(windows, 2).reshape(groups, channels, blocks, seen, width * batch)
+        products = jnp.einsum(
+            "gcnhp,gcnfp->gcnhf", lax.optimization_barrier(window), dy, precision=_PRECISION
+        )
+        products = products.sum(2).reshape(groups, channels, seen, side, rows)
+        offsets = range(0, size * dilation, dilation)
+        taps = [jnp.einsum("gchsh->gsc", products[:, :, i : i + rows]) for i in offsets]
+        columns.append(jnp.stack(taps, -1))
+    return jnp.stack(columns, -1).reshape(edges, channels, size, size)
+
+
+def _spread(dy: Array, stride: int, size: tuple[int, ...]) -> Array:
+    """Zeros between the pixels, to [H, W] = size."""
+    if stride == 1:
+        return dy
+    config = [
+        (0, n - ((m - 1) * stride + 1), stride - 1)
+        for n, m in zip(size, dy.shape[2:4], strict=True)
+    ]
+    zero = jnp.zeros((), dy.dtype)
+    return lax.pad(dy, zero, [(0, 0, 0), (0, 0, 0), *config, (0, 0, 0)])
+
+
+relu_depthwise.defvjp(_relu_depthwise_forward, _relu_depthwise_backward)
+
+
+# --- batch normalisation --------------------------------------------------------------------------
+
+
+@jax.custom_vjp
+def batch_norm(x: Array, scale: Array, shift: Array) -> Array:
+    """Batch normalisation by the statistics of the batch; scale and shift [E, C]."""
+    return _batch_norm_forward(x, scale, shift)[0]
+
+
+def _wide(a: Array) -> Array:
+    return a[:, :, None, None, None]
+
+
+def _batch_norm_forward(
+    x: Array, scale: Array, shift: Array
+) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+    mean = x.mean((2, 3, 4))
+    variance = jnp.square(x).mean((2, 3, 4)) - jnp.square(mean)
+    inverse = lax.rsqrt(jnp.maximum(variance, 0) + BN_EPSILON)
+    y = (x - _wide(mean)) * _wide(inverse * scale) + _wide(shift)
+    return y, (x, mean, inverse, scale)
+
+
+def _batch_norm_backward(
+    residuals: tuple[Array, Array, Array, Array], dy: Array
+) -> tuple[Array, Array, Array]:
+    x, mean, inverse, scale = residuals
+    along_shift = dy.sum((2, 3, 4))
+    along_scale = ((dy * x).sum((2, 3, 4)) - mean * along_shift) * inverse
+    count = x[0, 0].size
+    dx = dy - _wide(along_shift / count) - (x - _wide(mean)) * _wide(inverse * along_scale / count)
+    return dx * _wide(inverse * scale), along_scale, along_shift
+
+
+batch_norm.defvjp(_batch_norm_forward, _batch_norm_backward)
+
+
+def standardise(x: Array) -> Array:
+    """Batch normalisation without scale and shift."""
+    one = jnp.ones(x.shape[:2], x.dtype)
+    return batch_norm(x, one, jnp.zeros_like(one))
+
+
+# --- pooling --------------------------------------------------------------------------------------
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def avg_pool(x: Array, stride: int) -> Array:
+    """3x3 average pool with padding 1, the padding not counted."""
+    return _plain_avg_pool(x, stride)
+
+
+def _plain_avg_pool(x: Array, stride: int) -> Array:
+    return lax.optimization_barrier(_window_sum(x, stride) * _share(x.shape[2:4], stride, x.dtype))
+
+
+def _window_sum(x: Array, stride: int) -> Array:
+    height, width = _output_size(x, stride)
+    padded = _padded(x, 1)
+    rows = sum(padded[:, :, i : i + (height - 1) * stride + 1 : stride] for i in range(3))
+    rows = lax.optimization_barrier(rows)
+    return sum(rows[:, :, :, j : j + (width - 1) * stride + 1 : stride] for j in range(3))
+
+
+def _share(size: tuple[int, ...], stride: int, dtype: Any) -> Array:
+    """What one pixel counts in the window of each output [H, W, 1]."""
+    rows, columns = (_window_count(n, stride) for n in size)
+    return (1 / (rows[:, None] * columns)).astype(dtype)[:, :, None]
+
+
+def _window_count(size: int, stride: int) -> Array:
+    """Pixels of a row that each window of three covers."""
+    first = jnp.arange(0, size, stride) - 1
+    return jnp.minimum(first + 3, size) - jnp.maximum(first, 0)
+
+
+def _avg_pool_backward(stride: int, like: Array, dy: Array) -> tuple[Array]:
+    """A window sum is its own transpose, up to the stride."""
+    size = like.shape[2:4]
+    return (_window_sum(_spread(dy * _share(size, stride, dy.dtype), stride, size), 1),)
+
+
+avg_pool.defvjp(lambda x, stride: (_plain_avg_pool(x, stride), x), _avg_pool_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def max_pool(x: Array, stride: int) -> Array:
+    """3x3 max pool with padding 1."""
+    return _plain_max_pool(x, stride)
+
+
+def _plain_max_pool(x: Array, stride: int) -> Array:
+    padded = _padded(x, 1, -jnp.inf)
+    size = _output_size(x, stride)
+    windows = [_window(padded, i, j, size, stride) for i in range(3) for j in range(3)]
+    return lax.optimization_barrier(functools.reduce(jnp.maximum, windows))
+
+
+def _max_pool_forward(x: Array, stride: int) -> tuple[Array, tuple[Array, Array]]:
+    y = _plain_max_pool(x, stride)
+    return y, (x, y)
+
+
+def _max_pool_backward(stride: int, residuals: tuple[Array, Array], dy: Array) -> tuple[Array]:
+    """To the first largest pixel of each window, as PyTorch's and XLA's."""
+    x, y = residuals
+    size = y.shape[2:4]
+    padded = _padded(x, 1, -jnp.inf)
+    # Position of the first maximum of each window, 0..8.
+    where = jnp.full(y.shape, 8, jnp.int8)
+    for tap in reversed(range(9)):
+        window = _window(padded, *divmod(tap, 3), size, stride)
+        where = jnp.where(window == y, jnp.int8(tap), where)
+    dy, where = lax.optimization_barrier((dy, where))
+    zero = jnp.zeros((), x.dtype)
+    if stride != 1:
+        dy = _spread(dy, stride, x.shape[2:4])
+        where = _spread(where, stride, x.shape[2:4])
+    dy, where = _padded(dy, 1), _padded(where, 1)
+    full = x.shape[2:4]
+    terms = (
+        jnp.where(
+            _window(where, 2 - i, 2 - j, full, 1) == 3 * i + j,
+            _window(dy, 2 - i, 2 - j, full, 1),
+            zero,
+        )
+        for i in range(3)
+        for j in range(3)
+    )
+    return (sum(terms, zero),)
+
+
+max_pool.defvjp(_max_pool_forward, _max_pool_backward)

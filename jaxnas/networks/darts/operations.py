@@ -1,0 +1,94 @@
+"""The operations of the DARTS space on several edges side by side.
+
+The parameters of an operation are stacked over the edges that have it, so that edges which leave
+the same node are computed together. Images are [E, C, H, W, B], as in `layers`.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+
+from jaxnas.networks.darts import layers
+from jaxnas.networks.initialisers import Initialiser
+from jaxnas.spaces.darts import KERNEL_SIZE, TWICE, Op
+from jaxnas.types import Array
+
+Kernels: TypeAlias = dict[str, Array]
+"""Kernels of one operation, each stacked over edges."""
+
+DILATION = {Op.DIL_CONV_3X3: 2, Op.DIL_CONV_5X5: 2}
+
+
+def kernel_shapes(op: Op, channels: int, stride: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of an operation's kernels, without the axis of edges."""
+    if op == Op.SKIP_CONNECT and stride == 2:
+        half = (channels // 2, channels)
+        return {"even": half, "odd": half}
+    if op not in KERNEL_SIZE:
+        return {}
+    size, times = KERNEL_SIZE[op], 2 if op in TWICE else 1
+    return {
+        name: shape
+        for i in range(times)
+        for name, shape in (
+            (f"depthwise{i}", (channels, size, size)),
+            (f"pointwise{i}", (channels, channels)),
+        )
+    }
+
+
+def before_norm(op: Op, x: Array, kernels: Kernels, stride: int) -> Array:
+    """The operation without its last batch normalisation.
+
+    Args:
+        op: neither `none` nor the identity.
+        x: [E, C, H, W, B], or [1, C, H, W, B] for all edges.
+        kernels: as `kernel_shapes`, with the axis of edges.
+        stride: 1 or 2.
+    """
+    match op:
+        case Op.MAX_POOL_3X3:
+            return layers.max_pool(x, stride)
+        case Op.AVG_POOL_3X3:
+            return layers.avg_pool(x, stride)
+        case Op.SKIP_CONNECT:
+            return factorised_reduction(x, kernels)
+    dilation = DILATION.get(op, 1)
+    x = _separable(x, kernels, 0, stride, dilation)
+    if op in TWICE:
+        x = _separable(layers.standardise(x), kernels, 1, 1, dilation)
+    return x
+
+
+def _separable(x: Array, kernels: Kernels, i: int, stride: int, dilation: int) -> Array:
+    x = layers.relu_depthwise(x, kernels[f"depthwise{i}"], stride, dilation)
+    return layers.pointwise(x, kernels[f"pointwise{i}"])
+
+
+def factorised_reduction(x: Array, kernels: Kernels) -> Array:
+    """Halves the image: pointwise convolutions of its even and of its odd pixels, concatenated."""
+    x = jax.nn.relu(x)
+    even, odd = x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]
+    halves = [layers.pointwise(even, kernels["even"]), layers.pointwise(odd, kernels["odd"])]
+    return jnp.concatenate(halves, 1)
+
+
+def stacked(init: Initialiser) -> Callable[..., Array]:
+    """Draws kernels [E, ...], each as one convolution of its own.
+
+    Initialisers read fan-in off the layout [kh, kw, C_in, C_out]; a pointwise kernel here is
+    [C_out, C_in], a depthwise one [C, s, s] with one input channel.
+    """
+
+    def draw(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        edges, outputs, *rest = shape
+        canonical = (1, 1, rest[0], outputs) if len(rest) == 1 else (*rest, 1, outputs)
+
+        def draw_one(key: Array) -> Array:
+            return init(key, canonical, dtype).transpose(3, 2, 0, 1).reshape(shape[1:])
+
+        return jax.vmap(draw_one)(jax.random.split(key, edges))
+
+    return draw
