@@ -55,7 +55,7 @@ def _draw(epochs: Sequence[Row], title: str) -> Figure:
         for name, label, colour in _PANELS
         if not all(math.isnan(getattr(epoch, name)) for epoch in epochs)
     ]
-    figure = new_figure(4.8, 0.5 + 1.3 * len(panels))
+    figure = new_figure(4.8, 0.5 + 1.5 * len(panels))
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     numbers = [epoch.epoch for epoch in epochs]
     for ax, (name, label, colour) in zip(axes, panels, strict=True):
@@ -67,7 +67,8 @@ def _draw(epochs: Sequence[Row], title: str) -> Figure:
         else:
             ax.plot(numbers, values, color=colour, linewidth=1, marker=marker, markersize=3)
         if name != "valid_accuracy":
-            ax.set_ylim(0, None)
+            # An axis of zeros alone would be all fractions.
+            ax.set_ylim(0, max(1.05 * max(values), 1) if name == "skips" else None)
         ax.set_ylabel(label)
         ax.grid(axis="y", color=GREY, alpha=0.15, linewidth=0.5)
     axes[-1].set_xlabel("epoch")
