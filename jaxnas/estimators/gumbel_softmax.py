@@ -1,10 +1,9 @@
 """Gumbel-softmax: the gradient of a relaxed objective, as SNAS follows it."""
 
-import jax.numpy as jnp
-
 from jaxnas.estimators.categorical import mode, relaxed
-from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, Sample, one
-from jaxnas.estimators.temperature import Temperature, as_schedule, start
+from jaxnas.estimators.estimator import Estimator, Sample
+from jaxnas.estimators.relaxation import relaxation
+from jaxnas.estimators.temperature import Temperature
 from jaxnas.types import Array
 
 
@@ -21,20 +20,9 @@ def gumbel_softmax(temperature: Temperature) -> Estimator:
     Args:
         temperature: τ, a number or a schedule over estimates.
     """
-    schedule = as_schedule(temperature)
 
-    def surrogate(
-        state: Array, key: Array, logits: Array, loss: Loss
-    ) -> tuple[Array, tuple[Array, Evaluations]]:
-        weights = relaxed(key, logits, jnp.asarray(schedule(state), logits.dtype))
-        z = Sample(mode(weights), weights)
-        value = loss(z)
-        return value, (state + jnp.int32(1), one(z, value))
+    def draw(key: Array, logits: Array, tau: Array) -> Sample:
+        weights = relaxed(key, logits, tau)
+        return Sample(mode(weights), weights)
 
-    return Estimator(
-        init=start,
-        surrogate=surrogate,
-        evaluations=lambda edges, ops: 1,
-        mixing="weights",
-        unbiased=False,
-    )
+    return relaxation(temperature, draw)

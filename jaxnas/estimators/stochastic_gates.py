@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxnas.estimators.categorical import mode
-from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, Sample, one
-from jaxnas.estimators.temperature import Temperature, as_schedule, start
+from jaxnas.estimators.estimator import Estimator, Sample
+from jaxnas.estimators.relaxation import relaxation
+from jaxnas.estimators.temperature import Temperature
 from jaxnas.types import Array
 
 LOWER, UPPER = -0.1, 1.1
@@ -44,24 +45,13 @@ def stochastic_gates(
         ValueError: a, b or a constant τ is out of its range.
     """
     check_interval(lower, upper)
-    schedule = as_schedule(temperature)
 
-    def surrogate(
-        state: Array, key: Array, logits: Array, loss: Loss
-    ) -> tuple[Array, tuple[Array, Evaluations]]:
-        uncut = stretched(key, logits, jnp.asarray(schedule(state), logits.dtype), lower, upper)
+    def draw(key: Array, logits: Array, tau: Array) -> Sample:
+        uncut = stretched(key, logits, tau, lower, upper)
         # The largest before the cut, after which many are 1.
-        z = Sample(mode(uncut), jnp.clip(uncut, 0, 1))
-        value = loss(z)
-        return value, (state + jnp.int32(1), one(z, value))
+        return Sample(mode(uncut), jnp.clip(uncut, 0, 1))
 
-    return Estimator(
-        init=start,
-        surrogate=surrogate,
-        evaluations=lambda edges, ops: 1,
-        mixing="weights",
-        unbiased=False,
-    )
+    return relaxation(temperature, draw)
 
 
 def activation_probability(

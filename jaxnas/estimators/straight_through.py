@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxnas.estimators.categorical import discrete, mode, relaxed
-from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, Mixing, Sample, one
-from jaxnas.estimators.temperature import Temperature, as_schedule, start
+from jaxnas.estimators.estimator import Estimator, Mixing, Sample
+from jaxnas.estimators.relaxation import relaxation
+from jaxnas.estimators.temperature import Temperature
 from jaxnas.types import Array
 
 
@@ -55,22 +56,10 @@ def add_bare(weights: Array, op: Array, output: Array) -> Array:
 
 
 def _hard(temperature: Temperature, mixing: Mixing) -> Estimator:
-    schedule = as_schedule(temperature)
-
-    def surrogate(
-        state: Array, key: Array, logits: Array, loss: Loss
-    ) -> tuple[Array, tuple[Array, Evaluations]]:
-        soft = relaxed(key, logits, jnp.asarray(schedule(state), logits.dtype))
+    def draw(key: Array, logits: Array, tau: Array) -> Sample:
+        soft = relaxed(key, logits, tau)
         hard = discrete(mode(soft), logits)
         # In this order the weights are 0 and 1 exactly.
-        z = Sample(hard.ops, hard.weights + (soft - jax.lax.stop_gradient(soft)))
-        value = loss(z)
-        return value, (state + jnp.int32(1), one(z, value))
+        return Sample(hard.ops, hard.weights + (soft - jax.lax.stop_gradient(soft)))
 
-    return Estimator(
-        init=start,
-        surrogate=surrogate,
-        evaluations=lambda edges, ops: 1,
-        mixing=mixing,
-        unbiased=False,
-    )
+    return relaxation(temperature, draw, mixing)

@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxnas.estimators.categorical import mode
-from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, Sample, one
+from jaxnas.estimators.estimator import Estimator, Sample
+from jaxnas.estimators.relaxation import relaxation
 from jaxnas.estimators.stochastic_gates import LOWER, UPPER, check_interval, stretched
-from jaxnas.estimators.temperature import Temperature, as_schedule, start
+from jaxnas.estimators.temperature import Temperature
 from jaxnas.types import Array
 
 
@@ -44,31 +45,19 @@ def straight_through_top_k(
         raise ValueError(f"kept: expected 1 op an edge or more, got {kept}")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout: expected a chance in [0, 1), got {dropout:g}")
-    schedule = as_schedule(temperature)
 
-    def surrogate(
-        state: Array, key: Array, logits: Array, loss: Loss
-    ) -> tuple[Array, tuple[Array, Evaluations]]:
+    def draw(key: Array, logits: Array, tau: Array) -> Sample:
         ops = logits.shape[1]
         if kept > ops:
             raise ValueError(f"kept: expected 1 to {ops}, the ops of an edge, got {kept}")
         gate_key, drop_key, order_key = jax.random.split(key, 3)
-        tau = jnp.asarray(schedule(state), logits.dtype)
         gates = jnp.clip(stretched(gate_key, logits, tau, lower, upper), 0, 1)
         dropped = jax.random.bernoulli(drop_key, float(dropout), gates.shape)
         hard = _largest(order_key, jax.lax.stop_gradient(gates) - dropped, kept)
         # In this order the weights are 0 and 1 exactly.
-        z = Sample(mode(hard), hard + hard * (gates - jax.lax.stop_gradient(gates)))
-        value = loss(z)
-        return value, (state + jnp.int32(1), one(z, value))
+        return Sample(mode(hard), hard + hard * (gates - jax.lax.stop_gradient(gates)))
 
-    return Estimator(
-        init=start,
-        surrogate=surrogate,
-        evaluations=lambda edges, ops: 1,
-        mixing="weights",
-        unbiased=False,
-    )
+    return relaxation(temperature, draw)
 
 
 def _largest(key: Array, values: Array, number: int) -> Array:
