@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -36,34 +36,16 @@ def new_bar(console: Console, *columns: ProgressColumn, seconds: float = 120) ->
     )
 
 
-class RunProgress:
-    """Follows a run; called with the number of cells scored and to score.
-
-    Attributes:
-        done: cells scored.
-        total: cells that the run has to score.
-    """
+class BarProgress:
+    """Lines on a console and, in a terminal, a bar between them; closed by ``with``."""
 
     def __init__(self, where: str, console: Console | None = None) -> None:
         """`where` says on what is computed; `console` is stderr by default."""
-        self.done = 0
-        self.total = 0
         self._where = where
         self._console = console or Console(stderr=True)
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._began = time.monotonic()
-        self._first: float | None = None
-
-    def __call__(self, done: int, total: int, /) -> None:
-        if done and self._first is None:
-            self._first = time.monotonic()
-        if not done:
-            self._start(total)
-        self.done, self.total = done, total
-        if self._bar:
-            text = "scoring" if done else _COMPILING
-            self._bar.update(self._task, completed=done, description=text)
 
     def __enter__(self) -> Self:
         return self
@@ -76,8 +58,75 @@ class RunProgress:
     ) -> None:
         if self._bar:
             self._bar.stop()
-        if self.done:
-            self._line(self.summary())
+        self._end(whole=error is None)
+
+    def _end(self, *, whole: bool) -> None:
+        """Says what was done; `whole` unless an error ends it."""
+
+    def _start_bar(self, text: str, total: int, *columns: ProgressColumn) -> None:
+        """A bar of so many steps, in a terminal."""
+        if self._console.is_terminal:
+            self._bar = new_bar(self._console, *columns)
+            self._task = self._bar.add_task(text, total=total)
+            self._bar.start()
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class StepProgress(BarProgress):
+    """Of a run in `epochs`, in percent of its steps; ends with how long it took."""
+
+    # What is done, as "trained".
+    done: ClassVar[str]
+
+    def __init__(self, where: str, epochs: int, console: Console | None = None) -> None:
+        """`where` says on what is computed; `console` is stderr by default."""
+        super().__init__(where, console)
+        self._epochs = epochs
+        self._steps = 0
+
+    def _begin(self, steps: int, line: str) -> None:
+        """So many steps are left; `line` says of what."""
+        self._began = time.monotonic()
+        self._steps = steps
+        self._line(line)
+        if steps:
+            self._start_bar("compiling", steps, TextColumn("{task.percentage:3.0f} %"))
+
+    def _advance(self, steps: int, text: str) -> None:
+        if self._bar:
+            self._bar.update(self._task, advance=steps, description=text)
+
+    def _end(self, *, whole: bool) -> None:
+        if self._steps and whole:
+            self._line(f"{self.done} in {time.monotonic() - self._began:.1f} s")
+
+
+class RunProgress(BarProgress):
+    """Follows a run; called with the number of cells scored and to score.
+
+    Attributes:
+        done: cells scored.
+        total: cells that the run has to score.
+    """
+
+    def __init__(self, where: str, console: Console | None = None) -> None:
+        """`where` says on what is computed; `console` is stderr by default."""
+        super().__init__(where, console)
+        self.done = 0
+        self.total = 0
+        self._first: float | None = None
+
+    def __call__(self, done: int, total: int, /) -> None:
+        if done and self._first is None:
+            self._first = time.monotonic()
+        if not done:
+            self._start(total)
+        self.done, self.total = done, total
+        if self._bar:
+            text = "scoring" if done else _COMPILING
+            self._bar.update(self._task, completed=done, description=text)
 
     def summary(self) -> str:
         """What was done and how fast, the time until the first result left out of the rate."""
@@ -94,16 +143,12 @@ class RunProgress:
             self._line("nothing is left to score")
             return
         line = f"scoring {total:,} cells on {self._where}"
-        if not self._console.is_terminal:
-            self._line(f"{line}; {_COMPILING}")
-            return
-        self._line(line)
-        self._bar = new_bar(self._console, MofNCompleteColumn(), _Rate())
-        self._task = self._bar.add_task(_COMPILING, total=total)
-        self._bar.start()
+        self._line(line if self._console.is_terminal else f"{line}; {_COMPILING}")
+        self._start_bar(_COMPILING, total, MofNCompleteColumn(), _Rate())
 
-    def _line(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+    def _end(self, *, whole: bool) -> None:
+        if self.done:
+            self._line(self.summary())
 
 
 class _Rate(ProgressColumn):
