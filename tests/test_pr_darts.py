@@ -9,18 +9,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy.special import expit
 
 from jaxnas import estimators as e
 from jaxnas.oneshot import METHODS, make_recipe
 from jaxnas.oneshot import pr_darts as pr
-from jaxnas.oneshot.spaces import darts_space
+from jaxnas.oneshot.spaces import darts_space, nb201_space
 from jaxnas.spaces import darts, nb201
 
 KEY = jax.random.key
-NB201 = pr.NB201[0]
-DARTS = pr.DARTS[0]
+NB201_CELLS = pr.cells_of(nb201_space(10))
+DARTS_CELLS = pr.cells_of(darts_space(10))
+(NB201,) = NB201_CELLS
+DARTS = DARTS_CELLS[0]
 STRENGTHS = pr.Strengths(0.3, 0.2, 0.1)
 
 
@@ -61,7 +64,7 @@ def test_nb201s_cell() -> None:
 
 
 def test_darts_cells() -> None:
-    assert len(pr.DARTS) == 2
+    assert len(DARTS_CELLS) == 2
     assert [darts.EDGES[row] for row in DARTS.consecutive] == [(1, 2), (2, 3), (3, 4), (4, 5)]
     assert all("conv" in darts.OPS[k] for k in DARTS.parameterised)
     assert len(DARTS.parameterised) == 4
@@ -152,12 +155,12 @@ def test_penalty_is_the_mean_over_kinds() -> None:
     for own in (p[:14], p[14:]):
         skip, other, deep = as_printed(own, DARTS, list(darts.OPS))
         expected += (0.3 * skip + 0.2 * other - 0.1 * deep) / 2
-    assert float(pr.penalty(jnp.asarray(p), pr.DARTS, STRENGTHS)) == pytest.approx(expected)
-    alone = pr.penalty(jnp.asarray(random((6, 5))), pr.NB201, pr.Strengths())
+    assert float(pr.penalty(jnp.asarray(p), DARTS_CELLS, STRENGTHS)) == pytest.approx(expected)
+    alone = pr.penalty(jnp.asarray(random((6, 5))), NB201_CELLS, pr.Strengths())
     skip, other, deep = as_printed(random((6, 5)), NB201, list(nb201.OPS))
     assert float(alone) == pytest.approx(0.01 * skip + 0.005 * other - 0.005 * deep)
     with pytest.raises(ValueError, match=r"expected shape \[28, 8\].*2 kind.*got \[14, 8\]"):
-        pr.penalty(jnp.asarray(p[:14]), pr.DARTS, STRENGTHS)
+        pr.penalty(jnp.asarray(p[:14]), DARTS_CELLS, STRENGTHS)
 
 
 # As one estimator.
@@ -168,11 +171,11 @@ def constant(z: e.Sample) -> Any:
     return 0 * z.weights.sum() + 2
 
 
-@pytest.mark.parametrize("space", [pr.NB201, pr.DARTS])
+@pytest.mark.parametrize("space", [NB201_CELLS, DARTS_CELLS])
 def test_the_estimator_adds_the_penaltys_gradient(space: pr.Space, x64: None) -> None:
     """By finite differences in numpy, at the temperature of that estimate; the value stays L."""
     rows = sum(len(cell.edges) for cell in space)
-    names = list(nb201.OPS if space is pr.NB201 else darts.OPS)
+    names = list(nb201.OPS if space is NB201_CELLS else darts.OPS)
     logits = np.random.default_rng(1).normal(size=(rows, space[0].ops))
 
     def total(logits: np.ndarray, temperature: float) -> float:
@@ -181,8 +184,8 @@ def test_the_estimator_adds_the_penaltys_gradient(space: pr.Space, x64: None) ->
         terms = np.array([as_printed(own, space[0], names) for own in parts]).mean(axis=0)
         return float(terms @ [0.3, 0.2, -0.1])
 
-    estimator = pr.pr_darts(space, pr.annealed(4), STRENGTHS)
-    plain = e.stochastic_gates(pr.annealed(4))
+    estimator = pr.pr_darts(space, optax.linear_schedule(1.0, 0.1, 3), STRENGTHS)
+    plain = e.stochastic_gates(optax.linear_schedule(1.0, 0.1, 3))
     step = jax.jit(lambda number, at: e.gradient(estimator, number, KEY(0), at, constant))
     for number, temperature in ((0, 1.0), (2, 0.4), (3, 0.1)):
         estimate = step(jnp.int32(number), jnp.asarray(logits))
@@ -208,7 +211,7 @@ def test_the_estimator_adds_the_penaltys_gradient(space: pr.Space, x64: None) ->
 
 
 def test_weights_of_a_network_do_not_feel_the_penalty() -> None:
-    estimator = pr.pr_darts(pr.NB201, 1.0, pr.Strengths(10, 10, 10))
+    estimator = pr.pr_darts(NB201_CELLS, 1.0, pr.Strengths(10, 10, 10))
     worth = jnp.asarray(random((6, 5)), jnp.float32)
     logits, state = jnp.zeros((6, 5)), jnp.int32(0)
     seen = []
@@ -228,7 +231,7 @@ def test_it_descends_from_skips() -> None:
     """Where the loss prefers nothing, skips close and the path opens; with no reward it closes."""
 
     def after(strengths: pr.Strengths) -> np.ndarray:
-        estimator = pr.pr_darts(pr.NB201, 0.5, strengths)
+        estimator = pr.pr_darts(NB201_CELLS, 0.5, strengths)
 
         def step(logits: Any, key: Any) -> Any:
             slope = e.gradient(estimator, jnp.int32(0), key, logits, constant).gradient
@@ -263,16 +266,18 @@ def test_released_penalty_by_hand() -> None:
         p[row, op], kept[row, op] = chance, 1
     given = jnp.asarray(p), jnp.asarray(kept)
     expected = 0.3 * (0.7 - 0.2) + 0.2 * (0 + (0.65 - 0.2)) - 0.1 * (0.6 * 0.8)
-    assert float(pr.released_penalty(*given, pr.NB201, STRENGTHS)) == pytest.approx(expected)
+    assert float(pr.released_penalty(*given, NB201_CELLS, STRENGTHS)) == pytest.approx(expected)
     low = 0.3 * 0.7 + 0.2 * (0.1 + 0.65) - 0.1 * 0.48
-    value = pr.released_penalty(*given, pr.NB201, STRENGTHS, threshold=0)
+    value = pr.released_penalty(*given, NB201_CELLS, STRENGTHS, threshold=0)
     assert float(value) == pytest.approx(low)
 
 
 def test_released_penalty_of_nothing_kept() -> None:
     p = jnp.asarray(random((28, 8)))
     both = jax.jit(
-        jax.value_and_grad(lambda p: pr.released_penalty(p, jnp.zeros_like(p), pr.DARTS, STRENGTHS))
+        jax.value_and_grad(
+            lambda p: pr.released_penalty(p, jnp.zeros_like(p), DARTS_CELLS, STRENGTHS)
+        )
     )
     value, slope = both(p)
     assert float(value) == 0
@@ -286,13 +291,13 @@ def test_released_penalty_of_two_kinds() -> None:
     p = np.zeros((28, 8))
     p[0, darts.Op.SKIP_CONNECT] = 0.5
     given = jnp.asarray(p), jnp.asarray(kept)
-    value = pr.released_penalty(*given, pr.DARTS, STRENGTHS)
+    value = pr.released_penalty(*given, DARTS_CELLS, STRENGTHS)
     assert float(value) == pytest.approx(0.3 * (0.25 - 0.2))
 
 
 def test_released_estimator() -> None:
     """Its gradient under an indifferent loss is the penalty's of the ops it kept, no others."""
-    estimator = pr.released_pr_darts(pr.DARTS, 0.5, STRENGTHS, dropout=0.2)
+    estimator = pr.released_pr_darts(DARTS_CELLS, 0.5, STRENGTHS, dropout=0.2)
     logits = jnp.asarray(np.random.default_rng(0).normal(size=(28, 8)), jnp.float32)
 
     @jax.jit
@@ -304,7 +309,7 @@ def test_released_estimator() -> None:
 
         def penalty(logits: Any) -> Any:
             chances = e.activation_probability(logits, 0.5)
-            return pr.released_penalty(chances, seen[0], pr.DARTS, STRENGTHS)
+            return pr.released_penalty(chances, seen[0], DARTS_CELLS, STRENGTHS)
 
         return value, estimate.gradient, seen[0], jax.grad(penalty)(logits)
 
@@ -347,7 +352,7 @@ def test_bad_settings() -> None:
     for wrong in (-1.0, math.inf, math.nan):
         for make in (pr.pr_darts, pr.released_pr_darts):
             with pytest.raises(ValueError, match="strength path: expected a finite number from 0"):
-                make(pr.NB201, 1.0, pr.Strengths(path=wrong))
+                make(NB201_CELLS, 1.0, pr.Strengths(path=wrong))
     with pytest.raises(ValueError, match=r"gates: expected shape \[6, 5\]"):
         logits = jnp.zeros((5, 5))
-        e.gradient(pr.pr_darts(pr.NB201, 1.0), jnp.int32(0), KEY(0), logits, constant)
+        e.gradient(pr.pr_darts(NB201_CELLS, 1.0), jnp.int32(0), KEY(0), logits, constant)

@@ -291,9 +291,8 @@ class PrDarts(Annealed):
 def _pr_darts(recipe: PrDarts, space: Space, steps: int) -> Method:
     schedule = recipe.schedule(steps)
     make = pr_darts.released_pr_darts if recipe.released else pr_darts.pr_darts
-    kind = (space.ops, space.skips[0], space.pools, space.convolutions)
     estimator = make(
-        [pr_darts.Cell(edges, *kind) for edges in space.cells],
+        pr_darts.cells_of(space),
         schedule,
         pr_darts.Strengths(
             skip=recipe.skip_strength,

@@ -1,7 +1,7 @@
 """PR-DARTS: stochastic gates, group-structured sparsity, path-depth regularisation."""
 
-from jaxnas.oneshot.pr_darts.cell import DARTS, NB201, Cell, Space
-from jaxnas.oneshot.pr_darts.method import annealed, pr_darts, released_pr_darts
+from jaxnas.oneshot.pr_darts.cell import Cell, Space, cells_of
+from jaxnas.oneshot.pr_darts.method import pr_darts, released_pr_darts
 from jaxnas.oneshot.pr_darts.regularisers import (
     Strengths,
     non_skip,
@@ -12,12 +12,10 @@ from jaxnas.oneshot.pr_darts.regularisers import (
 )
 
 __all__ = [
-    "DARTS",
-    "NB201",
     "Cell",
     "Space",
     "Strengths",
-    "annealed",
+    "cells_of",
     "non_skip",
     "path",
     "penalty",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from jaxnas.spaces import darts, nb201
+from jaxnas.oneshot import spaces
 
 
 class Cell(NamedTuple):
@@ -32,23 +32,12 @@ class Cell(NamedTuple):
 Space: TypeAlias = Sequence[Cell]
 """The kinds of cell of a space, in the order in which their rows follow each other in β."""
 
-NB201: Space = (
-    Cell(
-        nb201.EDGES,
-        len(nb201.OPS),
-        nb201.Op.SKIP,
-        (nb201.Op.POOL,),
-        (nb201.Op.CONV1X1, nb201.Op.CONV3X3),
-    ),
-)
 
-DARTS: Space = 2 * (
-    Cell(
-        darts.EDGES,
-        len(darts.OPS),
-        darts.Op.SKIP_CONNECT,
-        (darts.Op.MAX_POOL_3X3, darts.Op.AVG_POOL_3X3),
-        tuple(darts.KERNEL_SIZE),
-    ),
-)
-"""Normal and reduction; β is [28, 8]. The skip of stride 2 has weights, but is a skip."""
+def cells_of(space: spaces.Space) -> Space:
+    """The cells of a space of `jaxnas.oneshot`.
+
+    The skip of stride 2 in DARTS' reduction cell has weights, but is a skip.
+    """
+    (skip,) = space.skips
+    kind = (space.ops, skip, space.pools, space.convolutions)
+    return tuple(Cell(edges, *kind) for edges in space.cells)

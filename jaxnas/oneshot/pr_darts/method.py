@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import optax  # type: ignore[import-untyped]
 
 from jaxnas.estimators import (
     Estimator,
@@ -31,11 +30,6 @@ from jaxnas.types import Array
 _STRENGTHS = Strengths()
 
 
-def annealed(steps: int, first: float = 1.0, last: float = 0.1) -> Temperature:
-    """τ, falling linearly from 1 to 0.1 over so many estimates, as in the released search."""
-    return optax.linear_schedule(first, last, steps - 1)
-
-
 def pr_darts(
     space: Space,
     temperature: Temperature,
@@ -50,7 +44,7 @@ def pr_darts(
 
     Args:
         space: whose edges the rows of β are.
-        temperature: τ, a number or a schedule over estimates, such as `annealed`.
+        temperature: τ, a number or a schedule over estimates; released: linearly from 1 to 0.1.
         strengths: λ1 to λ3.
         lower: a, of the gates.
         upper: b, of the gates.
@@ -78,7 +72,7 @@ def released_pr_darts(
 
     Args:
         space: whose edges the rows of β are.
-        temperature: τ, a number or a schedule over estimates, such as `annealed`.
+        temperature: τ, a number or a schedule over estimates; released: linearly from 1 to 0.1.
         strengths: λ1 to λ3.
         threshold: of the regularisers' groups.
         kept: ops an edge.
