@@ -5,6 +5,7 @@ from jaxnas.data.images import (
     DataError,
     Images,
     channel_statistics,
+    check_side,
     normalise,
     random_order,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "Source",
     "UnsafePickleError",
     "channel_statistics",
+    "check_side",
     "data_folder",
     "digits",
     "load",

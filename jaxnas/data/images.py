@@ -341,3 +341,13 @@ def _read_only(array: NDArray[Any] | None) -> NDArray[Any] | None:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def check_side(images: Images) -> None:
+    """Raises DataError if networks that halve images twice cannot take these."""
+    height, width = images.x_train.shape[1:3]
+    if height != width or height % 4:
+        raise DataError(
+            f"{images.name}: images must be square with a side that is a multiple of 4, as the "
+            f"networks halve them twice, but are {height}x{width}; crop or resize them"
+        )

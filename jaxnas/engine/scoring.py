@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from jaxnas import data, results
-from jaxnas.data import Images
+from jaxnas.data import Images, check_side
 from jaxnas.engine.programs import Job, Programs, group_proxies
 from jaxnas.engine.schedule import run_on_workers
 from jaxnas.engine.settings import Settings
@@ -189,12 +189,7 @@ def _table(
 
 def check_images(images: Images, settings: Settings, seeds: Sequence[int]) -> None:
     """Raises ValueError if the images do not fit the networks or the batch."""
-    height, width = images.x_train.shape[1:3]
-    if height != width or height % 4:
-        raise ValueError(
-            f"{images.name}: images must be square with a side that is a multiple of 4, as the "
-            f"networks halve them twice, but are {height}x{width}; crop or resize them"
-        )
+    check_side(images)
     if min(seeds) < 0:
         raise ValueError(f"seeds must not be negative, but {min(seeds)} is among them")
     images.batch(settings.batch_size, seeds[0])

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnas.data import DataError, Images, random_order
+from jaxnas.data import DataError, Images, check_side, random_order
 from jaxnas.oneshot.recipe import Recipe
 from jaxnas.oneshot.step import Batch
 from jaxnas.training.augmentation import augment, padding_of
@@ -32,12 +32,7 @@ def check(images: Images, recipe: Recipe) -> Parts:
     Raises:
         DataError: they do not.
     """
-    height, width = images.x_train.shape[1:3]
-    if height != width or height % 4:
-        raise DataError(
-            f"{images.name}: images must be square with a side that is a multiple of 4, as "
-            f"supernets halve them twice, but are {height}x{width}; crop or resize them"
-        )
+    check_side(images)
     out = held_out(images.y_train, recipe.valid_fraction)
     # Normalised together, images are not to be of one class because the file is in that order.
     order = random_order(len(out), 0)

@@ -58,7 +58,12 @@ def _stored_settings(path: Path, format_name: str, what: str) -> dict[str, Any]:
             raise ValueError(f"format {content['format']!r}, version {content['version']!r}")
         return dict(settings)
     except (ValueError, TypeError, KeyError) as error:
-        raise ResultsError(
-            f"{path} is damaged: expected the settings of {what}, got {error!r}; restore it from "
-            f"a copy, or delete {path.parent} to begin anew"
-        ) from error
+        raise damaged(path, f"the settings of {what}", error) from error
+
+
+def damaged(path: Path, expected: str, error: Exception) -> ResultsError:
+    """The error of a file that does not hold what was expected."""
+    return ResultsError(
+        f"{path} is damaged: expected {expected}, got {error!r}; restore it from a copy, or delete "
+        f"{path.parent} to begin anew"
+    )

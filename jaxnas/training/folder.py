@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jaxnas.results import JSON, ResultsError
-from jaxnas.results.identity import claim_folder
+from jaxnas.results import JSON
+from jaxnas.results.identity import claim_folder, damaged
 from jaxnas.results.parts import disk_errors, write_atomically
 from jaxnas.training.outcomes import Trained, from_json
 
@@ -82,11 +82,4 @@ def _read(path: Path) -> Trained:
     try:
         return from_json(text)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _damaged(path, "what came of a training", error) from error
-
-
-def _damaged(path: Path, expected: str, error: Exception) -> ResultsError:
-    return ResultsError(
-        f"{path} is damaged: expected {expected}, got {error!r}; restore it from a copy, or delete "
-        f"{path.parent} to begin anew"
-    )
+        raise damaged(path, "what came of a training", error) from error

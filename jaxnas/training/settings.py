@@ -7,7 +7,7 @@ from typing import ClassVar, get_args
 
 import numpy as np
 
-from jaxnas.data import DataError, Images
+from jaxnas.data import DataError, Images, check_side
 from jaxnas.networks.initialisers import Initialisation
 from jaxnas.results import JSON
 
@@ -89,12 +89,7 @@ class Recipe:
 
     def check_images(self, images: Images) -> None:
         """Raises DataError if the networks cannot take the images."""
-        height, width = images.x_train.shape[1:3]
-        if height != width or height % 4:
-            raise DataError(
-                f"{images.name}: images must be square with a side that is a multiple of 4, as the "
-                f"networks halve them twice, but are {height}x{width}; crop or resize them"
-            )
+        check_side(images)
 
 
 @dataclass(frozen=True)
