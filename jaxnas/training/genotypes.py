@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from jaxnas.data import Images
 from jaxnas.engine.initial import draw
 from jaxnas.networks.darts import EvaluationNetwork
+from jaxnas.networks.darts.operations import from_usual, usual_shape
 from jaxnas.networks.initialisers import Initialisation
 from jaxnas.spaces import darts
 from jaxnas.spaces.darts import Genotype
@@ -120,8 +121,7 @@ def _draw_kernel(
     stacked = len(shape) == 3 or name.startswith("depthwise")
     if not stacked:
         return draw(random, scheme, "kernel", shape, math.prod(shape[:-1]), dtype)
-    _, outputs, *rest = shape
-    # Pointwise kernels are [1, C_out, C_in], depthwise ones [1, C, s, s] with one input each.
-    usual = (1, 1, rest[0], outputs) if len(rest) == 1 else (*rest, 1, outputs)
+    usual = usual_shape(shape)
     drawn = draw(random, scheme, "kernel", usual, math.prod(usual[:-1]), dtype)
-    return drawn.transpose(3, 2, 0, 1).reshape(shape)
+    kernel: NDArray[Any] = from_usual(drawn, shape)
+    return kernel

@@ -4,7 +4,7 @@ The parameters of an operation are stacked over the edges that have it, so that 
 the same node are computed together. Images are [E, C, H, W, B], as in `layers`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -75,20 +75,27 @@ def factorised_reduction(x: Array, kernels: Kernels) -> Array:
     return jnp.concatenate(halves, 1)
 
 
-def stacked(init: Initialiser) -> Callable[..., Array]:
-    """Draws kernels [E, ...], each as one convolution of its own.
+def usual_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """[kh, kw, C_in, C_out] of each convolution in kernels [E, ...]: what fan-in is read off.
 
-    Initialisers read fan-in off the layout [kh, kw, C_in, C_out]; a pointwise kernel here is
-    [C_out, C_in], a depthwise one [C, s, s] with one input channel.
+    Here a pointwise kernel is [C_out, C_in], a depthwise one [C, s, s] with one input channel.
     """
+    _, outputs, *rest = shape
+    return (1, 1, rest[0], outputs) if len(rest) == 1 else (*rest, 1, outputs)
+
+
+def from_usual(kernel: Any, shape: Sequence[int]) -> Any:
+    """A kernel drawn in `usual_shape`, in the layout used here; of NumPy or of JAX."""
+    return kernel.transpose(3, 2, 0, 1).reshape(shape)
+
+
+def stacked(init: Initialiser) -> Callable[..., Array]:
+    """Draws kernels [E, ...], each as one convolution of its own."""
 
     def draw(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
-        edges, outputs, *rest = shape
-        canonical = (1, 1, rest[0], outputs) if len(rest) == 1 else (*rest, 1, outputs)
+        def draw_one(key: Array) -> Any:
+            return from_usual(init(key, usual_shape(shape), dtype), shape[1:])
 
-        def draw_one(key: Array) -> Array:
-            return init(key, canonical, dtype).transpose(3, 2, 0, 1).reshape(shape[1:])
-
-        return jax.vmap(draw_one)(jax.random.split(key, edges))
+        return jax.vmap(draw_one)(jax.random.split(key, shape[0]))
 
     return draw
