@@ -188,7 +188,7 @@ def main() -> None:
             continue
         where = f"{len(scored.cells):,} cells, batch {batch_size}"
         add(f"Differences ({where})", differences(scored, accuracy))
-        if len(scored.cells) >= SAMPLE:
+        if len(scored.cells) > SAMPLE:
             add(f"The best of 1,000 ({where})", best_of_draws(scored, accuracy))
         add(f"The diagonal ({where})", diagonal(scored, accuracy, batch_size))
     add("Batch normalisation (500 cells, batch 64)", modes(args.runs, accuracy))

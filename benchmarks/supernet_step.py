@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from program import Program
 from throughput import cpu_name, spread
 
 KINDS = ("mixture", "sampled", "torch-nhwc", "torch-nchw")
@@ -92,36 +92,16 @@ def serve(args: Any) -> None:
         print(json.dumps({"seconds": seconds, "memory": memory}), flush=True)
 
 
-class Worker:
-    """A program in a process of its own."""
+def program(kind: str, args: Any) -> Program:
+    """One that takes a step whenever it is asked."""
+    env = dict(os.environ)
+    if not kind.startswith("torch-"):
+        from jaxnas.cli import process
 
-    def __init__(self, kind: str, args: Any) -> None:
-        env = dict(os.environ)
-        if not kind.startswith("torch-"):
-            from jaxnas.cli import process
-
-            env["GLIBC_TUNABLES"] = process.glibc_tunables(env.get("GLIBC_TUNABLES", ""))
-        command = [sys.executable, str(Path(__file__).resolve()), "--worker", kind]
-        for name in ("batch_size", "channels", "cells", "threads"):
-            command += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
-        )
-
-    def step(self) -> dict[str, float]:
-        """Seconds of a step, and the peak memory in GB so far."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit("a worker stopped; its error is above")
-        return json.loads(line)
-
-    def close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait()
+        env["GLIBC_TUNABLES"] = process.glibc_tunables(env.get("GLIBC_TUNABLES", ""))
+    names = ("batch_size", "channels", "cells", "threads")
+    options = {name.replace("_", "-"): getattr(args, name) for name in names}
+    return Program(__file__, kind, options, env)
 
 
 def main() -> None:
@@ -138,9 +118,9 @@ def main() -> None:
     if args.worker:
         serve(args)
         return
-    workers = {kind: Worker(kind, args) for kind in args.kinds.split(",")}
-    first = {kind: worker.step()["seconds"] for kind, worker in workers.items()}
-    rows = [{kind: worker.step() for kind, worker in workers.items()} for _ in range(args.steps)]
+    workers = {kind: program(kind, args) for kind in args.kinds.split(",")}
+    first = {kind: worker.ask()["seconds"] for kind, worker in workers.items()}
+    rows = [{kind: worker.ask() for kind, worker in workers.items()} for _ in range(args.steps)]
     for worker in workers.values():
         worker.close()
     measure = next(iter(workers))

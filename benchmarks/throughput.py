@@ -17,7 +17,6 @@ import json
 import os
 import platform
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -25,15 +24,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from program import Program
 
 from jaxnas.spaces import nb201
 
-HERE = Path(__file__).parent
 RIVALS = ("torch-nchw", "torch-nhwc")
 
 
 class Worker:
-    """A program in a process of its own that scores lists of cells."""
+    """A program that scores lists of cells."""
 
     def __init__(self, kind: str, scores: str, batch_size: int, workers: int, args: Any) -> None:
         env = dict(os.environ)
@@ -41,27 +40,15 @@ class Worker:
             from jaxnas.cli import process
 
             env = process.environment(env, workers, process.jaxlib_version(), glibc=True)
-        command = [sys.executable, str(Path(__file__).resolve()), "--worker", kind]
-        command += ["--scores", scores, "--batch-size", str(batch_size)]
-        command += ["--workers", str(workers), "--data", args.data]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
-        )
+        options = {"scores": scores, "batch-size": batch_size, "workers": workers}
+        self._program = Program(__file__, kind, {**options, "data": args.data}, env)
 
     def score(self, cells: Sequence[int]) -> dict[str, float]:
         """Seconds for the cells and peak memory in MB so far."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps([int(cell) for cell in cells]) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit("a worker stopped; its error is above")
-        return json.loads(line)
+        return self._program.ask([int(cell) for cell in cells])
 
     def close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait()
+        self._program.close()
 
 
 def serve(args: Any) -> None:
