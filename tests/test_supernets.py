@@ -1,5 +1,7 @@
 """Supernets: known sizes, mixtures against sums written out, samples against one-hot mixtures."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from jax import lax
 from jaxnas.networks import nb201_supernet
 from jaxnas.networks.darts import EvaluationNetwork, PerKind, Supernet, layers
 from jaxnas.networks.darts.operations import before_norm, kernel_shapes
-from jaxnas.networks.darts.supernet import mixed_edges, sampled_edge
+from jaxnas.networks.darts.supernet import add_edges, mixed_edge, sampled_edge
 from jaxnas.spaces import darts, nb201
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -42,51 +44,52 @@ def size(params):
 
 
 def xla_depthwise(x, kernel, stride, dilation):
-    edges, channels, taps, _ = kernel.shape
+    channels, taps, _ = kernel.shape
     pad = (taps - 1) // 2 * dilation
-    x = jnp.broadcast_to(jax.nn.relu(x), (edges, *x.shape[1:]))
-    return jnp.stack(
-        [
-            lax.conv_general_dilated(
-                x[e],
-                kernel[e][:, None],
-                (stride, stride),
-                ((pad, pad), (pad, pad)),
-                rhs_dilation=(dilation, dilation),
-                dimension_numbers=("CHWN", "OIHW", "CHWN"),
-                feature_group_count=channels,
-            )
-            for e in range(edges)
-        ]
+    return lax.conv_general_dilated(
+        jax.nn.relu(x),
+        kernel[:, None],
+        (stride, stride),
+        ((pad, pad), (pad, pad)),
+        rhs_dilation=(dilation, dilation),
+        dimension_numbers=("CHWN", "OIHW", "CHWN"),
+        feature_group_count=channels,
     )
 
 
-@pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize(
     ("taps", "stride", "dilation", "pixels"),
     [(3, 1, 1, 8), (5, 2, 1, 8), (5, 1, 2, 16), (3, 2, 2, 16), (3, 1, 2, 6)],
 )
-def test_depthwise_convolution_and_its_gradients(shared, taps, stride, dilation, pixels):
-    x = normal(0, 1 if shared else 3, 4, pixels, pixels, 3)
-    kernel = normal(1, 3, 4, taps, taps)
-    dy = normal(2, 3, 4, pixels // stride, pixels // stride, 3)
+def test_depthwise_convolution_and_its_gradients(taps, stride, dilation, pixels):
+    x = normal(0, 4, pixels, pixels, 3)
+    kernel = normal(1, 4, taps, taps)
+    dy = normal(2, 4, pixels // stride, pixels // stride, 3)
+    ours = lambda *a: layers.relu_depthwise(*a, stride, dilation)  # noqa: E731
+    theirs = lambda *a: xla_depthwise(*a, stride, dilation)  # noqa: E731
     assert_close(
-        value_and_cotangents(lambda *a: layers.relu_depthwise(*a, stride, dilation), dy, x, kernel),
-        value_and_cotangents(lambda *a: xla_depthwise(*a, stride, dilation), dy, x, kernel),
+        value_and_cotangents(ours, dy, x, kernel), value_and_cotangents(theirs, dy, x, kernel)
     )
+
+    def along(f):
+        """The derivative of the cotangents along a direction, as DARTS' second order takes it."""
+        pull = lambda *a: jax.vjp(f, *a)[1](dy)  # noqa: E731
+        return jax.jit(lambda *a: jax.jvp(pull, a, (normal(3, *x.shape), normal(4, *kernel.shape))))
+
+    assert_close(along(ours)(x, kernel), along(theirs)(x, kernel))
 
 
 def xla_pool(x, stride, start, combine):
-    window, strides = (1, 1, 3, 3, 1), (1, 1, stride, stride, 1)
-    padding = ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0))
+    window, strides = (1, 3, 3, 1), (1, stride, stride, 1)
+    padding = ((0, 0), (1, 1), (1, 1), (0, 0))
     return lax.reduce_window(x, start, combine, window, strides, padding)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_pools_and_their_gradients(stride):
     # Rounded, so that windows have several largest pixels: the first takes the gradient.
-    x = jnp.round(normal(0, 2, 4, 8, 8, 3))
-    dy = normal(1, 2, 4, 8 // stride, 8 // stride, 3)
+    x = jnp.round(normal(0, 4, 8, 8, 3))
+    dy = normal(1, 4, 8 // stride, 8 // stride, 3)
     assert_close(
         value_and_cotangents(lambda x: layers.max_pool(x, stride), dy, x),
         value_and_cotangents(lambda x: xla_pool(x, stride, -jnp.inf, lax.max), dy, x),
@@ -100,12 +103,12 @@ def test_pools_and_their_gradients(stride):
 
 def test_batch_normalisation_and_its_gradients():
     def plain(x, scale, shift):
-        mean, variance = x.mean((2, 3, 4), keepdims=True), x.var((2, 3, 4), keepdims=True)
+        mean, variance = x.mean((1, 2, 3), keepdims=True), x.var((1, 2, 3), keepdims=True)
         wide = (..., None, None, None)
         return (x - mean) / jnp.sqrt(variance + 1e-5) * scale[wide] + shift[wide]
 
-    args = normal(0, 2, 4, 5, 5, 3), normal(1, 2, 4), normal(2, 2, 4)
-    dy = normal(3, 2, 4, 5, 5, 3)
+    args = normal(0, 4, 5, 5, 3), normal(1, 4), normal(2, 4)
+    dy = normal(3, 4, 5, 5, 3)
     assert_close(
         value_and_cotangents(layers.batch_norm, dy, *args), value_and_cotangents(plain, dy, *args)
     )
@@ -124,39 +127,81 @@ def test_darts_supernet_has_the_published_number_of_weights():
     assert size(shapes["params"]) == 1_930_618
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_mixed_edges_are_sums_of_each_operation_on_each_edge(stride):
-    edges, channels = 3, 4
-    x, weights = normal(0, 1, channels, 8, 8, 3), RNG.uniform(size=(edges, 8))
-    kernels = {
-        op: {
-            name: normal(10 * op + i, edges, *shape)
+def all_kernels(channels, stride, *edges):
+    """Of all operations, with a leading axis of edges where it is asked for."""
+    return tuple(
+        {
+            name: normal(10 * op + i, *edges, *shape)
             for i, (name, shape) in enumerate(kernel_shapes(op, channels, stride).items())
         }
         for op in darts.Op
-    }
+    )
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_mixed_edge_is_the_sum_of_its_operations(stride):
+    x, weights, kernels = normal(0, 4, 8, 8, 3), normal(2, 8), all_kernels(4, stride)
 
     def one_by_one(x, kernels, weights):
-        def edge(e):
-            total = 0
-            for op in darts.Op:
-                if op == darts.Op.NONE:
-                    continue
-                y = x
-                if op != darts.Op.SKIP_CONNECT or stride == 2:
-                    own = {name: kernel[e : e + 1] for name, kernel in kernels[op].items()}
-                    y = layers.standardise(before_norm(op, x, own, stride))
-                total = total + weights[e, op] * y
-            return total
+        total = 0
+        for op in darts.Op:
+            y = x
+            if op == darts.Op.NONE:
+                continue
+            if op != darts.Op.SKIP_CONNECT or stride == 2:
+                y = layers.standardise(before_norm(op, x, kernels[op], stride))
+            total = total + weights[op] * y
+        return total
 
-        return jnp.concatenate([edge(e) for e in range(edges)])
-
-    dy = normal(1, edges, channels, 8 // stride, 8 // stride, 3)
-    args = x, kernels, jnp.asarray(weights)
+    dy = normal(1, 4, 8 // stride, 8 // stride, 3)
+    args = x, kernels, weights
     assert_close(
-        value_and_cotangents(lambda *a: mixed_edges(stride, *a), dy, *args),
+        value_and_cotangents(lambda *a: mixed_edge(stride, None, *a), dy, *args),
         value_and_cotangents(one_by_one, dy, *args),
     )
+
+    # DARTS' second order is the derivative of the gradient along a direction.
+    pull = jax.jit(lambda *a: jax.vjp(partial(mixed_edge, stride, None), *a)[1](dy))
+    direction = jax.tree.map(lambda leaf: normal(3, *leaf.shape), args)
+    got = jax.jit(lambda a, b: jax.jvp(pull, a, b)[1])(args, direction)
+    h = 1e-7
+    ends = (pull(*jax.tree.map(lambda a, b: a + s * h * b, args, direction)) for s in (1, -1))
+    wanted = jax.tree.map(lambda a, b: (a - b) / (2 * h), *ends)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), got, wanted)
+
+
+def toy_edge(op, x, kernels, weights):
+    del op
+    return jnp.tanh(x) * kernels["scale"] + weights.sum() * x**2
+
+
+@pytest.mark.parametrize("outer", [True, False])
+def test_edges_in_a_loop_are_edges_one_by_one(outer):
+    """Values, gradients and the gradients' derivative, from other images or among the nodes."""
+    ends = ((0, 1), (1, 0), (1, 2)) if outer else ((0, 1), (0, 2), (1, 2), (2, 3))
+    images = normal(0, 2, 2, 3, 3, 2) if outer else None
+    nodes, dy = normal(1, 4, 2, 3, 3, 2), normal(2, 4, 2, 3, 3, 2)
+    kernels, weights = {"scale": normal(3, len(ends))}, normal(4, len(ends), 8)
+
+    def one_by_one(images, nodes, kernels, weights):
+        nodes = list(nodes)
+        for e, (source, target) in enumerate(ends):
+            x = (nodes if images is None else images)[source]
+            own = jax.tree.map(lambda leaf, e=e: leaf[e], kernels)
+            nodes[target] = nodes[target] + toy_edge(None, x, own, weights[e])
+        return jnp.stack(nodes)
+
+    args = images, nodes, kernels, weights
+    looped = partial(add_edges, toy_edge, ends, None)
+    assert_close(
+        value_and_cotangents(looped, dy, *args), value_and_cotangents(one_by_one, dy, *args)
+    )
+
+    def along(f):
+        tangents = jax.tree.map(lambda leaf: normal(5, *leaf.shape), args)
+        return jax.jvp(lambda *a: jax.vjp(f, *a)[1](dy), args, tangents)[1]
+
+    assert_close(along(looped), along(one_by_one))
 
 
 def one_hot(ops, width, scale):
@@ -177,33 +222,25 @@ def agreement(net, x, weights_of, ops, scales):
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_sampled_edge_and_its_gradients_are_those_of_the_one_hot_mixture(stride):
-    channels, x = 2, normal(0, 1, 2, 8, 8, 3)
-    dy = normal(1, 1, channels, 8 // stride, 8 // stride, 3)
-    kernels = {
-        op: {
-            name: normal(10 * op + i, 1, *shape)
-            for i, (name, shape) in enumerate(kernel_shapes(op, channels, stride).items())
-        }
-        for op in darts.Op
-    }
+def test_sampled_edge_and_its_gradients(stride):
+    """Those of the one-hot mixture, but for the weights of other operations, which count as 1."""
+    x, dy = normal(0, 2, 8, 8, 3), normal(1, 2, 8 // stride, 8 // stride, 3)
+    kernels = all_kernels(2, stride)
 
-    @jax.jit
-    def sampled(op, x, kernels, weight):
-        own = tuple(kernels.values())
-        y, pull = jax.vjp(lambda x, k, w: sampled_edge(stride, op, x, k, w), x, own, weight)
-        dx, dkernels, dweight = pull(dy)
-        return y, dx, dict(zip(darts.Op, dkernels, strict=True)), dweight
+    def both(edge):
+        def value_and_pull(op, weights):
+            f = lambda x, k, w: edge(stride, op, x, k, w)  # noqa: E731
+            y, pull = jax.vjp(f, x, kernels, weights)
+            return y, *pull(dy)
 
-    @jax.jit
-    def mixed(op, x, kernels, weight):
-        hot = jax.nn.one_hot(op, 8, dtype=x.dtype)[None]
-        y, pull = jax.vjp(lambda x, k, w: mixed_edges(stride, x, k, w * hot), x, kernels, weight)
-        return y, *pull(dy)
+        return jax.jit(value_and_pull)
 
+    sampled, mixed = both(sampled_edge), both(mixed_edge)
     for op in darts.Op:
-        args = jnp.asarray(op), x, kernels, jnp.asarray(0.7)
-        assert_close(sampled(*args), mixed(*args))
+        y, dx, dkernels, dweights = sampled(jnp.asarray(op), 0.7 * jax.nn.one_hot(op, 8))
+        wanted = mixed(None, 0.7 * jax.nn.one_hot(op, 8))
+        assert_close((y, dx, dkernels, dweights[op]), (*wanted[:3], wanted[3][op]))
+        assert_close(np.delete(dweights, op), np.full(7, dy.sum()))
 
 
 def test_sampled_darts_network_is_the_one_hot_mixture():

@@ -125,8 +125,10 @@ def test_initial_parameters_by_fan_in() -> None:
             fan_in = params[*path[:-1], "kernel"].shape[0]
         elif name.startswith("depthwise"):
             fan_in = values.shape[-1] ** 2
+        elif name.startswith("kernel"):
+            fan_in = np.prod(values.shape[:-1])
         else:
-            fan_in = values.shape[-1] if values.ndim == 3 else np.prod(values.shape[:-1])
+            fan_in = values.shape[1]
         bound = 1 / np.sqrt(fan_in)
         assert np.abs(values).max() <= bound
         if values.size > 100:

@@ -118,8 +118,7 @@ def _draw_kernel(
     dtype: np.dtype[Any],
 ) -> NDArray[Any]:
     """A kernel in the layout of its layer, drawn in the usual one, [..., C_in, C_out]."""
-    stacked = len(shape) == 3 or name.startswith("depthwise")
-    if not stacked:
+    if name.startswith("kernel"):
         return draw(random, scheme, "kernel", shape, math.prod(shape[:-1]), dtype)
     usual = usual_shape(shape)
     drawn = draw(random, scheme, "kernel", usual, math.prod(usual[:-1]), dtype)

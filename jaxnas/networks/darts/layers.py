@@ -1,9 +1,8 @@
 """The layers of the DARTS space as pure functions, differentiated by hand where it pays.
 
-Images are [E, C, H, W, B]: E edges side by side, channels, and the batch last, so that every shift
-of the image moves whole rows of the batch and a pointwise convolution is one product of matrices.
-XLA's own depthwise convolutions and window reductions are many times slower on a CPU than the
-shifted sums here. Where E edges take one image it comes as [1, C, H, W, B].
+Images are [C, H, W, B], the batch last, so that every shift of the image moves whole rows of the
+batch and a pointwise convolution is one product of matrices. XLA's own depthwise convolutions and
+window reductions are many times slower on a CPU than the shifted sums here.
 """
 
 import functools
@@ -21,12 +20,12 @@ _PRECISION = lax.Precision.HIGHEST
 
 
 def from_images(x: Array) -> Array:
-    """[B, H, W, C] -> [1, C, H, W, B]."""
-    return x.transpose(3, 1, 2, 0)[None]
+    """[B, H, W, C] -> [C, H, W, B]."""
+    return x.transpose(3, 1, 2, 0)
 
 
 def _padded(x: Array, by: int, value: float = 0) -> Array:
-    padding = [(0, 0), (0, 0), (by, by), (by, by), (0, 0)]
+    padding = [(0, 0), (by, by), (by, by), (0, 0)]
     # Fused into what reads it, the padding's bounds checks would be made at every tap.
     return lax.optimization_barrier(jnp.pad(x, padding, constant_values=value))
 
@@ -34,24 +33,21 @@ def _padded(x: Array, by: int, value: float = 0) -> Array:
 def _window(padded: Array, i: int, j: int, size: tuple[int, ...], stride: int) -> Array:
     """What the tap at row i, column j sees at each of [H, W] outputs."""
     height, width = ((n - 1) * stride + 1 for n in size)
-    return padded[:, :, i : i + height : stride, j : j + width : stride]
+    return padded[:, i : i + height : stride, j : j + width : stride]
 
 
 def _output_size(x: Array, stride: int) -> tuple[int, int]:
-    return -(-x.shape[2] // stride), -(-x.shape[3] // stride)
+    return -(-x.shape[1] // stride), -(-x.shape[2] // stride)
 
 
 # --- convolutions ---------------------------------------------------------------------------------
 
 
 def pointwise(x: Array, kernel: Array) -> Array:
-    """1x1 convolution: x [E, C, H, W, B] or [1, ...], kernel [E, C_out, C] -> [E, C_out, ...]."""
-    flat = x.reshape(*x.shape[:2], -1)
-    if x.shape[0] == 1:
-        y = jnp.einsum("eoc,cp->eop", kernel, flat[0], precision=_PRECISION)
-    else:
-        y = jnp.einsum("eoc,ecp->eop", kernel, flat, precision=_PRECISION)
-    return y.reshape(*y.shape[:2], *x.shape[2:])
+    """1x1 convolution: x [C, H, W, B], kernel [C_out, C] -> [C_out, H, W, B]."""
+    flat = x.reshape(x.shape[0], -1)
+    y = jnp.einsum("oc,cp->op", kernel, flat, precision=_PRECISION)
+    return y.reshape(-1, *x.shape[1:])
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -59,8 +55,8 @@ def relu_depthwise(x: Array, kernel: Array, stride: int, dilation: int) -> Array
     """Depthwise convolution of relu(x), padded so that stride 1 keeps the size.
 
     Args:
-        x: [E, C, H, W, B], or [1, C, H, W, B] for all edges.
-        kernel: [E, C, s, s].
+        x: [C, H, W, B].
+        kernel: [C, s, s].
         stride: 1 or 2.
         dilation: 1 or 2.
     """
@@ -86,7 +82,7 @@ def _padding(size: int, dilation: int) -> int:
 
 
 def _per_channel(kernel: Array, a: int, b: int) -> Array:
-    return kernel[:, :, a, b, None, None, None]
+    return kernel[:, a, b, None, None, None]
 
 
 def _relu_depthwise_forward(
@@ -101,53 +97,39 @@ def _relu_depthwise_backward(
 ) -> tuple[Array, Array]:
     x, kernel = residuals
     size = kernel.shape[-1]
-    spread = _spread(dy, stride, x.shape[2:4])
+    image = x.shape[1:3]
+    spread = _spread(dy, stride, image)
     gradient = _depthwise_kernel_gradient(jax.nn.relu(x), spread, size, dilation)
     padded = _padded(spread, _padding(size, dilation))
-    mirrored = kernel[:, :, ::-1, ::-1]
+    mirrored = kernel[:, ::-1, ::-1]
     terms = [
-        _per_channel(mirrored, a, b) * _window(padded, i, j, x.shape[2:4], 1)
+        _per_channel(mirrored, a, b) * _window(padded, i, j, image, 1)
         for a, b, i, j in _taps(size, dilation)
     ]
     dx = lax.optimization_barrier(sum(terms))
-    if x.shape[0] == 1:
-        dx = sum(lax.split(dx, [1] * dx.shape[0]))
     return jnp.where(x > 0, dx, jnp.zeros((), x.dtype)), gradient
 
 
-# Rows of the image in one product of matrices; few, as all pairs of rows of a block are multiplied.
-_ROWS = 8
-
-
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def _depthwise_kernel_gradient(x: Array, dy: Array, size: int, dilation: int) -> Array:
-    """By products of matrices: in each block, every row of x with every row of dy.
+    """All taps in one reduction, which reads both images once; the batch is summed after it."""
+    padded = _padded(x, _padding(size, dilation))
+    products = [
+        _window(padded, i, j, dy.shape[1:3], 1) * dy for _, _, i, j in _taps(size, dilation)
+    ]
+    zeros = [jnp.zeros((), x.dtype)] * len(products)
+    sums = lax.reduce(products, zeros, lambda a, b: jax.tree.map(jnp.add, a, b), (1, 2))
+    return jnp.stack([tap.sum(-1) for tap in sums], -1).reshape(-1, size, size)
 
-    Of these products those of rows apart by a tap's offset are used. Sums of products tap by tap
-    do less and take longer: each reads both images from memory once more.
-    """
-    groups, channels, height, width, batch = x.shape
-    edges = dy.shape[0]
-    pad, rows = _padding(size, dilation), _ROWS if height % _ROWS == 0 else height
-    seen, blocks = rows + 2 * pad, height // rows
-    x = _padded(x, pad)
-    # Edges that share x are further rows of dy.
-    side = edges // groups
-    dy = dy.reshape(groups, side, channels, blocks, rows, width * batch).transpose(0, 2, 3, 1, 4, 5)
-    dy = lax.optimization_barrier(dy.reshape(groups, channels, blocks, side * rows, width * batch))
-    columns = []
-    for j in range(0, size * dilation, dilation):
-        windows = [
-            x[:, :, n * rows : n * rows + seen, :, :][:, :, :, j : j + width] for n in range(blocks)
-        ]
-        window = jnp.stack(windows, 2).reshape(groups, channels, blocks, seen, width * batch)
-        products = jnp.einsum(
-            "gcnhp,gcnfp->gcnhf", lax.optimization_barrier(window), dy, precision=_PRECISION
-        )
-        products = products.sum(2).reshape(groups, channels, seen, side, rows)
-        offsets = range(0, size * dilation, dilation)
-        taps = [jnp.einsum("gchsh->gsc", products[:, :, i : i + rows]) for i in offsets]
-        columns.append(jnp.stack(taps, -1))
-    return jnp.stack(columns, -1).reshape(edges, channels, size, size)
+
+@_depthwise_kernel_gradient.defjvp
+def _depthwise_kernel_gradient_jvp(
+    size: int, dilation: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    # Bilinear; JAX's own rule for such a reduction is a tree of slices and additions.
+    (x, dy), (tx, tdy) = primals, tangents
+    gradient = partial(_depthwise_kernel_gradient, size=size, dilation=dilation)
+    return gradient(x, dy), gradient(tx, dy) + gradient(x, tdy)
 
 
 def _spread(dy: Array, stride: int, size: tuple[int, ...]) -> Array:
@@ -156,10 +138,10 @@ def _spread(dy: Array, stride: int, size: tuple[int, ...]) -> Array:
         return dy
     config = [
         (0, n - ((m - 1) * stride + 1), stride - 1)
-        for n, m in zip(size, dy.shape[2:4], strict=True)
+        for n, m in zip(size, dy.shape[1:3], strict=True)
     ]
     zero = jnp.zeros((), dy.dtype)
-    return lax.pad(dy, zero, [(0, 0, 0), (0, 0, 0), *config, (0, 0, 0)])
+    return lax.pad(dy, zero, [(0, 0, 0), *config, (0, 0, 0)])
 
 
 relu_depthwise.defvjp(_relu_depthwise_forward, _relu_depthwise_backward)
@@ -170,19 +152,19 @@ relu_depthwise.defvjp(_relu_depthwise_forward, _relu_depthwise_backward)
 
 @jax.custom_vjp
 def batch_norm(x: Array, scale: Array, shift: Array) -> Array:
-    """Batch normalisation by the statistics of the batch; scale and shift [E, C]."""
+    """Batch normalisation by the statistics of the batch; scale and shift [C]."""
     return _batch_norm_forward(x, scale, shift)[0]
 
 
 def _wide(a: Array) -> Array:
-    return a[:, :, None, None, None]
+    return a[:, None, None, None]
 
 
 def _batch_norm_forward(
     x: Array, scale: Array, shift: Array
 ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
-    mean = x.mean((2, 3, 4))
-    variance = jnp.square(x).mean((2, 3, 4)) - jnp.square(mean)
+    mean = x.mean((1, 2, 3))
+    variance = jnp.square(x).mean((1, 2, 3)) - jnp.square(mean)
     inverse = lax.rsqrt(jnp.maximum(variance, 0) + BN_EPSILON)
     y = (x - _wide(mean)) * _wide(inverse * scale) + _wide(shift)
     return y, (x, mean, inverse, scale)
@@ -192,9 +174,9 @@ def _batch_norm_backward(
     residuals: tuple[Array, Array, Array, Array], dy: Array
 ) -> tuple[Array, Array, Array]:
     x, mean, inverse, scale = residuals
-    along_shift = dy.sum((2, 3, 4))
-    along_scale = ((dy * x).sum((2, 3, 4)) - mean * along_shift) * inverse
-    count = x[0, 0].size
+    along_shift = dy.sum((1, 2, 3))
+    along_scale = ((dy * x).sum((1, 2, 3)) - mean * along_shift) * inverse
+    count = x[0].size
     dx = dy - _wide(along_shift / count) - (x - _wide(mean)) * _wide(inverse * along_scale / count)
     return dx * _wide(inverse * scale), along_scale, along_shift
 
@@ -204,7 +186,7 @@ batch_norm.defvjp(_batch_norm_forward, _batch_norm_backward)
 
 def standardise(x: Array) -> Array:
     """Batch normalisation without scale and shift."""
-    one = jnp.ones(x.shape[:2], x.dtype)
+    one = jnp.ones(x.shape[:1], x.dtype)
     return batch_norm(x, one, jnp.zeros_like(one))
 
 
@@ -218,15 +200,15 @@ def avg_pool(x: Array, stride: int) -> Array:
 
 
 def _plain_avg_pool(x: Array, stride: int) -> Array:
-    return lax.optimization_barrier(_window_sum(x, stride) * _share(x.shape[2:4], stride, x.dtype))
+    return lax.optimization_barrier(_window_sum(x, stride) * _share(x.shape[1:3], stride, x.dtype))
 
 
 def _window_sum(x: Array, stride: int) -> Array:
     height, width = _output_size(x, stride)
     padded = _padded(x, 1)
-    rows = sum(padded[:, :, i : i + (height - 1) * stride + 1 : stride] for i in range(3))
+    rows = sum(padded[:, i : i + (height - 1) * stride + 1 : stride] for i in range(3))
     rows = lax.optimization_barrier(rows)
-    return sum(rows[:, :, :, j : j + (width - 1) * stride + 1 : stride] for j in range(3))
+    return sum(rows[:, :, j : j + (width - 1) * stride + 1 : stride] for j in range(3))
 
 
 def _share(size: tuple[int, ...], stride: int, dtype: Any) -> Array:
@@ -243,7 +225,7 @@ def _window_count(size: int, stride: int) -> Array:
 
 def _avg_pool_backward(stride: int, like: Array, dy: Array) -> tuple[Array]:
     """A window sum is its own transpose, up to the stride."""
-    size = like.shape[2:4]
+    size = like.shape[1:3]
     return (_window_sum(_spread(dy * _share(size, stride, dy.dtype), stride, size), 1),)
 
 
@@ -271,7 +253,7 @@ def _max_pool_forward(x: Array, stride: int) -> tuple[Array, tuple[Array, Array]
 def _max_pool_backward(stride: int, residuals: tuple[Array, Array], dy: Array) -> tuple[Array]:
     """To the first largest pixel of each window, as PyTorch's and XLA's."""
     x, y = residuals
-    size = y.shape[2:4]
+    size = y.shape[1:3]
     padded = _padded(x, 1, -jnp.inf)
     # Position of the first maximum of each window, 0..8.
     where = jnp.full(y.shape, 8, jnp.int8)
@@ -281,10 +263,10 @@ def _max_pool_backward(stride: int, residuals: tuple[Array, Array], dy: Array) -
     dy, where = lax.optimization_barrier((dy, where))
     zero = jnp.zeros((), x.dtype)
     if stride != 1:
-        dy = _spread(dy, stride, x.shape[2:4])
-        where = _spread(where, stride, x.shape[2:4])
+        dy = _spread(dy, stride, x.shape[1:3])
+        where = _spread(where, stride, x.shape[1:3])
     dy, where = _padded(dy, 1), _padded(where, 1)
-    full = x.shape[2:4]
+    full = x.shape[1:3]
     terms = (
         jnp.where(
             _window(where, 2 - i, 2 - j, full, 1) == 3 * i + j,

@@ -14,7 +14,7 @@ from jax import lax
 
 from jaxnas.networks import initialisers
 from jaxnas.networks.darts import layers
-from jaxnas.networks.darts.operations import DILATION, factorised_reduction, stacked
+from jaxnas.networks.darts.operations import DILATION, factorised_reduction, in_layout
 from jaxnas.networks.initialisers import Initialisation, Initialiser
 from jaxnas.networks.layers import BN_EPSILON
 from jaxnas.networks.nb201 import Classifier, Conv
@@ -38,7 +38,7 @@ _AUXILIARY_WIDTHS = (128, 768)
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation of [1, C, H, W, B] by the batch's or by running statistics.
+    """Batch normalisation of [C, H, W, B] by the batch's or by running statistics.
 
     The running ones, in the collection `batch_stats`, move where that is mutable; the variance they
     move to is the unbiased one.
@@ -49,7 +49,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        channels = x.shape[1]
+        channels = x.shape[0]
         scale = self.param("scale", nn.initializers.ones, (channels,), self.dtype)
         shift = self.param("shift", nn.initializers.zeros, (channels,), self.dtype)
         mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), self.dtype)
@@ -58,16 +58,16 @@ class BatchNorm(nn.Module):
             factor = scale * lax.rsqrt(variance.value + BN_EPSILON)
             return x * _wide(factor) + _wide(shift - mean.value * factor)
         if self.is_mutable_collection("batch_stats") and not self.is_initializing():
-            pixels = lax.stop_gradient(x[0])
+            pixels = lax.stop_gradient(x)
             count = pixels[0].size
             unbiased = pixels.var((1, 2, 3)) * (count / max(count - 1, 1))
             mean.value += MOMENTUM * (pixels.mean((1, 2, 3)) - mean.value)
             variance.value += MOMENTUM * (unbiased - variance.value)
-        return layers.batch_norm(x, scale[None], shift[None])
+        return layers.batch_norm(x, scale, shift)
 
 
 def _wide(a: Array) -> Array:
-    return a[None, :, None, None, None]
+    return a[:, None, None, None]
 
 
 class EvaluationNetwork(nn.Module):
@@ -126,7 +126,7 @@ class EvaluationNetwork(nn.Module):
                 )
                 auxiliary = head(last)
         classifier = Classifier(self.num_classes, self.init_scheme, self.dtype, name="classifier")
-        return classifier(last[0].mean((1, 2)).T), auxiliary
+        return classifier(last.mean((1, 2)).T), auxiliary
 
 
 class Cell(nn.Module):
@@ -163,7 +163,7 @@ class Cell(nn.Module):
                 y = Operation(op, stride, *common, name=f"edge{e}")(nodes[source])
                 y = self._drop(y, drop_path)
             nodes[target] = nodes[target] + y if target in nodes else y
-        return jnp.concatenate([nodes[node] for node in concat], 1)
+        return jnp.concatenate([nodes[node] for node in concat])
 
     def _drop(self, x: Array, probability: Array | float) -> Array:
         if not self.train or (isinstance(probability, float | int) and probability == 0):
@@ -183,8 +183,8 @@ class Entry(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        shape = (1, self.channels, x.shape[1])
-        kernel = self.param("kernel", stacked(self.init_kernel), shape, self.dtype)
+        shape = (self.channels, x.shape[0])
+        kernel = self.param("pointwise", in_layout(self.init_kernel), shape, self.dtype)
         y = layers.pointwise(jax.nn.relu(x), kernel)
         return BatchNorm(self.train, self.dtype, name="bn")(y)
 
@@ -199,9 +199,9 @@ class ReducedEntry(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        shape = (1, self.channels // 2, x.shape[1])
+        shape = (self.channels // 2, x.shape[0])
         kernels = {
-            half: self.param(half, stacked(self.init_kernel), shape, self.dtype)
+            half: self.param(half, in_layout(self.init_kernel), shape, self.dtype)
             for half in ("even", "odd")
         }
         return BatchNorm(self.train, self.dtype, name="bn")(factorised_reduction(x, kernels))
@@ -218,7 +218,7 @@ class Operation(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        channels = x.shape[1]
+        channels = x.shape[0]
         match self.op:
             case Op.MAX_POOL_3X3:
                 return layers.max_pool(x, self.stride)
@@ -227,10 +227,10 @@ class Operation(nn.Module):
             case Op.SKIP_CONNECT:
                 common = (self.train, self.init_kernel, self.dtype)
                 return ReducedEntry(channels, *common, name="reduce")(x)
-        size, init = KERNEL_SIZE[self.op], stacked(self.init_kernel)
+        size, init = KERNEL_SIZE[self.op], in_layout(self.init_kernel)
         for i in range(2 if self.op in TWICE else 1):
-            depthwise = self.param(f"depthwise{i}", init, (1, channels, size, size), self.dtype)
-            pointwise = self.param(f"pointwise{i}", init, (1, channels, channels), self.dtype)
+            depthwise = self.param(f"depthwise{i}", init, (channels, size, size), self.dtype)
+            pointwise = self.param(f"pointwise{i}", init, (channels, channels), self.dtype)
             stride = self.stride if i == 0 else 1
             x = layers.relu_depthwise(x, depthwise, stride, DILATION.get(self.op, 1))
             x = layers.pointwise(x, pointwise)
@@ -239,7 +239,7 @@ class Operation(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """The classifier on the features after the second reduction [1, C, H, W, B], H = 8 to 10."""
+    """The classifier on the features after the second reduction [C, H, W, B], H = 8 to 10."""
 
     num_classes: int
     train: bool
@@ -249,7 +249,7 @@ class AuxiliaryHead(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         kernel = initialisers.KERNELS[self.init_scheme]
-        x = nn.avg_pool(jax.nn.relu(x[0].transpose(3, 1, 2, 0)), (5, 5), (3, 3))
+        x = nn.avg_pool(jax.nn.relu(x.transpose(3, 1, 2, 0)), (5, 5), (3, 3))
         for i, (width, size) in enumerate(zip(_AUXILIARY_WIDTHS, (1, 2), strict=True)):
             shape = (size, size, x.shape[-1], width)
             # No padding: the second convolution sees its whole 2x2 input.
@@ -262,6 +262,6 @@ class AuxiliaryHead(nn.Module):
                 precision=lax.Precision.HIGHEST,
             )
             normalise = BatchNorm(self.train, self.dtype, name=f"bn{i}")
-            x = jax.nn.relu(normalise(layers.from_images(x))[0].transpose(3, 1, 2, 0))
+            x = jax.nn.relu(normalise(layers.from_images(x)).transpose(3, 1, 2, 0))
         classifier = Classifier(self.num_classes, self.init_scheme, self.dtype, name="classifier")
         return classifier(x.reshape(x.shape[0], -1))

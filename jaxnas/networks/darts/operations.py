@@ -1,10 +1,6 @@
-"""The operations of the DARTS space on several edges side by side.
+"""The operations of the DARTS space; images are [C, H, W, B], as in `layers`."""
 
-The parameters of an operation are stacked over the edges that have it, so that edges which leave
-the same node are computed together. Images are [E, C, H, W, B], as in `layers`.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -16,13 +12,13 @@ from jaxnas.spaces.darts import KERNEL_SIZE, TWICE, Op
 from jaxnas.types import Array
 
 Kernels: TypeAlias = dict[str, Array]
-"""Kernels of one operation, each stacked over edges."""
+"""Kernels of one operation on one edge, by name."""
 
 DILATION = {Op.DIL_CONV_3X3: 2, Op.DIL_CONV_5X5: 2}
 
 
 def kernel_shapes(op: Op, channels: int, stride: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of an operation's kernels, without the axis of edges."""
+    """Name and shape of an operation's kernels."""
     if op == Op.SKIP_CONNECT and stride == 2:
         half = (channels // 2, channels)
         return {"even": half, "odd": half}
@@ -44,8 +40,8 @@ def before_norm(op: Op, x: Array, kernels: Kernels, stride: int) -> Array:
 
     Args:
         op: neither `none` nor the identity.
-        x: [E, C, H, W, B], or [1, C, H, W, B] for all edges.
-        kernels: as `kernel_shapes`, with the axis of edges.
+        x: [C, H, W, B].
+        kernels: as `kernel_shapes`.
         stride: 1 or 2.
     """
     match op:
@@ -70,17 +66,17 @@ def _separable(x: Array, kernels: Kernels, i: int, stride: int, dilation: int) -
 def factorised_reduction(x: Array, kernels: Kernels) -> Array:
     """Halves the image: pointwise convolutions of its even and of its odd pixels, concatenated."""
     x = jax.nn.relu(x)
-    even, odd = x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]
+    even, odd = x[:, ::2, ::2], x[:, 1::2, 1::2]
     halves = [layers.pointwise(even, kernels["even"]), layers.pointwise(odd, kernels["odd"])]
-    return jnp.concatenate(halves, 1)
+    return jnp.concatenate(halves)
 
 
 def usual_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    """[kh, kw, C_in, C_out] of each convolution in kernels [E, ...]: what fan-in is read off.
+    """[kh, kw, C_in, C_out] of a kernel: what fan-in is read off.
 
     Here a pointwise kernel is [C_out, C_in], a depthwise one [C, s, s] with one input channel.
     """
-    _, outputs, *rest = shape
+    outputs, *rest = shape
     return (1, 1, rest[0], outputs) if len(rest) == 1 else (*rest, 1, outputs)
 
 
@@ -89,13 +85,21 @@ def from_usual(kernel: Any, shape: Sequence[int]) -> Any:
     return kernel.transpose(3, 2, 0, 1).reshape(shape)
 
 
-def stacked(init: Initialiser) -> Callable[..., Array]:
-    """Draws kernels [E, ...], each as one convolution of its own."""
+def in_layout(init: Initialiser) -> Initialiser:
+    """Draws a kernel in the layout used here."""
 
-    def draw(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
-        def draw_one(key: Array) -> Any:
-            return from_usual(init(key, usual_shape(shape), dtype), shape[1:])
+    def draw(key: Array, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
+        drawn: Array = from_usual(init(key, usual_shape(shape), dtype), shape)
+        return drawn
 
-        return jax.vmap(draw_one)(jax.random.split(key, shape[0]))
+    return draw
+
+
+def stacked(init: Initialiser) -> Initialiser:
+    """Draws kernels [E, ...] of E edges, each by itself."""
+
+    def draw(key: Array, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
+        keys = jax.random.split(key, shape[0])
+        return jax.vmap(lambda key: init(key, tuple(shape[1:]), dtype))(keys)
 
     return draw

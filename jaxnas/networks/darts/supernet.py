@@ -7,13 +7,15 @@ Source: Liu, Simonyan & Yang, "DARTS", ICLR 2019, section 2.2 and 3.1: batch nor
 batch's statistics and has neither scale nor shift within cells, and follows the poolings as well.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxnas.networks import initialisers
@@ -22,6 +24,7 @@ from jaxnas.networks.darts.operations import (
     Kernels,
     before_norm,
     factorised_reduction,
+    in_layout,
     kernel_shapes,
     stacked,
 )
@@ -39,6 +42,9 @@ from jaxnas.spaces.darts import (
     check_network,
 )
 from jaxnas.types import Array
+
+AllKernels: TypeAlias = tuple[Kernels, ...]
+"""Of all eight operations, in the order of `Op`."""
 
 
 class PerKind(NamedTuple):
@@ -93,7 +99,7 @@ class Supernet(nn.Module):
             cell = Cell(shape, kernel, self.dtype, name=f"cell{i}")
             output = cell(before, last, getattr(weights, kind), ops and getattr(ops, kind))
             before, last = last, output
-        pooled = last[0].mean((1, 2)).T
+        pooled = last.mean((1, 2)).T
         return Classifier(self.num_classes, self.init_scheme, self.dtype, name="classifier")(pooled)
 
 
@@ -112,6 +118,18 @@ def _check_shapes(weights: PerKind, ops: PerKind | None) -> None:
             )
 
 
+class Edges(NamedTuple):
+    """Edges of a cell, each after those that lead to its source.
+
+    Attributes:
+        rows: positions in `EDGES`.
+        ends: (source, target) of each, positions among the images that it leads from and to.
+    """
+
+    rows: tuple[int, ...]
+    ends: tuple[tuple[int, int], ...]
+
+
 class Cell(nn.Module):
     """A cell of the supernet."""
 
@@ -121,195 +139,246 @@ class Cell(nn.Module):
 
     @nn.compact
     def __call__(self, before: Array, last: Array, weights: Array, ops: Array | None) -> Array:
-        states = [
-            self._entry("entry0", before, halve=self.shape.halve_first),
-            self._entry("entry1", last, halve=False),
-        ]
-        kernels = {op: self._kernels(op) for op in Op}
-        compute = partial(_mixture, weights) if ops is None else partial(_sampled, weights, ops)
-        return jnp.concatenate(compute(self.shape.reduction, states, kernels), 1)
+        inputs = jnp.stack(
+            [
+                self._entry("entry0", before, halve=self.shape.halve_first),
+                self._entry("entry1", last, halve=False),
+            ]
+        )
+        stride = 2 if self.shape.reduction else 1
+        like = inputs[:, :, ::stride, ::stride]
+        nodes = jnp.zeros((len(NODES), *like.shape[1:]), like.dtype)
+        rest = (self.init_kernel, self.dtype)
+        if self.shape.reduction:
+            nodes = SuperEdges(_OUTER, 2, *rest, name="outer")(inputs, nodes, weights, ops)
+            nodes = SuperEdges(_INNER, 1, *rest, name="inner")(None, nodes, weights, ops)
+        else:
+            states = jnp.concatenate([inputs, nodes])
+            states = SuperEdges(_ALL, 1, *rest, name="edges")(None, states, weights, ops)
+            nodes = states[len(inputs) :]
+        return nodes.reshape(-1, *nodes.shape[2:])
 
     def _entry(self, name: str, x: Array, *, halve: bool) -> Array:
         """Brings an input to the cell's width and size."""
-        channels, inputs = self.shape.channels, x.shape[1]
-        init = stacked(self.init_kernel)
+        channels, inputs = self.shape.channels, x.shape[0]
+        init = in_layout(self.init_kernel)
         if halve:
-            half = (1, channels // 2, inputs)
+            half = (channels // 2, inputs)
             pair = {part: self.param(f"{name}_{part}", init, half, self.dtype) for part in _HALVES}
             return layers.standardise(factorised_reduction(x, pair))
-        kernel = self.param(name, init, (1, channels, inputs), self.dtype)
+        kernel = self.param(name, init, (channels, inputs), self.dtype)
         return layers.standardise(layers.pointwise(jax.nn.relu(x), kernel))
-
-    def _kernels(self, op: Op) -> list[Kernels]:
-        """For each of the edges, the operation's kernels [1, ...]; they are stacked parameters."""
-        strides = [_stride(self.shape.reduction, source) for source, _ in EDGES]
-        shapes = [kernel_shapes(op, self.shape.channels, stride) for stride in strides]
-        kernels: list[Kernels] = [{} for _ in EDGES]
-        for name in sorted({name for shape in shapes for name in shape}):
-            having = [e for e, shape in enumerate(shapes) if name in shape]
-            shape = (len(having), *shapes[having[0]][name])
-            init = stacked(self.init_kernel)
-            parameter = self.param(f"{OPS[op]}_{name}", init, shape, self.dtype)
-            # Split rather than indexed: the transpose is one concatenation.
-            for e, kernel in zip(having, lax.split(parameter, [1] * len(having)), strict=True):
-                kernels[e][name] = kernel
-        return kernels
 
 
 _HALVES = ("even", "odd")
+_INPUTS = NODES[0]
+_ALL = Edges(tuple(range(len(EDGES))), EDGES)
+_OUTER = Edges(
+    tuple(e for e, (source, _) in enumerate(EDGES) if source < _INPUTS),
+    tuple((source, target - _INPUTS) for source, target in EDGES if source < _INPUTS),
+)
+_INNER = Edges(
+    tuple(e for e, (source, _) in enumerate(EDGES) if source >= _INPUTS),
+    tuple((source - _INPUTS, target - _INPUTS) for source, target in EDGES if source >= _INPUTS),
+)
 
 
-def _stride(reduction: bool, source: int) -> int:
-    return 2 if reduction and source < 2 else 1
+class SuperEdges(nn.Module):
+    """Edges of one stride, with all operations; the kernels of an operation are one parameter."""
+
+    edges: Edges
+    stride: int
+    init_kernel: Initialiser
+    dtype: Any
+
+    @nn.compact
+    def __call__(
+        self, inputs: Array | None, nodes: Array, weights: Array, ops: Array | None
+    ) -> Array:
+        rows = np.asarray(self.edges.rows)
+        init = stacked(in_layout(self.init_kernel))
+        channels = nodes.shape[1]
+        kernels = tuple(
+            {
+                name: self.param(f"{OPS[op]}_{name}", init, (len(rows), *shape), self.dtype)
+                for name, shape in kernel_shapes(op, channels, self.stride).items()
+            }
+            for op in Op
+        )
+        edge = partial(mixed_edge if ops is None else sampled_edge, self.stride)
+        own = None if ops is None else ops[rows]
+        return add_edges(edge, self.edges.ends, own, inputs, nodes, kernels, weights[rows])
 
 
-def _add(total: Array | None, term: Array) -> Array:
-    return term if total is None else total + term
+# --- a walk along edges ---------------------------------------------------------------------------
+
+_Edge = Callable[[Any, Array, AllKernels, Array], Array]
 
 
-def _mixture(
-    weights: Array, reduction: bool, states: Sequence[Array], kernels: dict[Op, list[Kernels]]
-) -> list[Array]:
-    """The four nodes; the edges that leave one node are computed side by side."""
-    nodes: dict[int, Array] = dict(enumerate(states))
-    for source in range(NODES[-1]):
-        rows = [e for e, edge in enumerate(EDGES) if edge[0] == source]
-        own = {op: _concatenated([kernels[op][e] for e in rows]) for op in Op}
-        x, stride = nodes[source], _stride(reduction, source)
-        terms = mixed_edges(stride, x, own, weights[jnp.array(rows)])
-        for e, term in zip(rows, lax.split(terms, [1] * len(rows)), strict=True):
-            target = EDGES[e][1]
-            nodes[target] = _add(nodes.get(target), term)
-    return [nodes[node] for node in NODES]
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def add_edges(
+    edge: _Edge,
+    ends: tuple[tuple[int, int], ...],
+    ops: Array | None,
+    inputs: Array | None,
+    nodes: Array,
+    kernels: AllKernels,
+    weights: Array,
+) -> Array:
+    """Adds edge after edge to its target; a loop, so that there is one program for all of them.
 
-
-def _concatenated(kernels: list[Kernels]) -> Kernels:
-    return {name: jnp.concatenate([own[name] for own in kernels]) for name in kernels[0]}
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def mixed_edges(stride: int, x: Array, kernels: dict[Op, Kernels], weights: Array) -> Array:
-    """Sums of all operations by weight on the edges that leave x, computed anew for gradients.
-
-    What the operations of a whole network save for the backward pass takes tens of GB.
+    For gradients every edge is computed anew: what the operations of a whole network save for the
+    backward pass takes tens of GB, and nodes are what is left of them.
 
     Args:
-        stride: 1 or 2.
-        x: [1, C, H, W, B].
-        kernels: of each operation, stacked over the edges.
+        edge: (operation, image, kernels, weights) → image.
+        ends: (source, target) of each edge.
+        ops: int [E], or None for edges that need none.
+        inputs: images that edges lead from [I, C, H, W, B], or None where they lead from nodes.
+        nodes: images that edges lead to [N, C, H, W, B].
+        kernels: of all operations, stacked over the edges.
         weights: [E, 8].
 
     Returns:
-        [E, C, H / stride, W / stride, B].
+        The nodes.
     """
-    return _weighted_sum(stride, x, kernels, weights)
+
+    def add(nodes: Array, along: tuple[Any, ...]) -> tuple[Array, None]:
+        (source, target), op, *own = along
+        x = _at(nodes if inputs is None else inputs, source)
+        # Of a pair of value and gradient: layers with a derivative of their own have no forward
+        # mode, which DARTS' second order takes of this function's gradient.
+        y, _ = jax.vjp(partial(edge, op), x, *own)
+        return _put(nodes, target, _at(nodes, target) + y), None
+
+    along = (_ends(ends), ops, kernels, weights)
+    return lax.scan(add, nodes, along)[0]
 
 
-_MixedResiduals = tuple[Array, dict[Op, Kernels], Array]
+_Saved = tuple[Array | None, Array | None, Array, AllKernels, Array]
 
 
-def _mixed_edges_forward(
-    stride: int, x: Array, kernels: dict[Op, Kernels], weights: Array
-) -> tuple[Array, _MixedResiduals]:
-    # Not `mixed_edges`: what has a derivative of its own has none of a forward pass's.
-    return _weighted_sum(stride, x, kernels, weights), (x, kernels, weights)
-
-
-def _mixed_edges_backward(stride: int, residuals: _MixedResiduals, dy: Array) -> tuple[Any, ...]:
-    # Not before its turn: XLA would compute everything at once and hold it all.
-    (x, *others), dy = lax.optimization_barrier((residuals, dy))
-    _, pull = jax.vjp(partial(_weighted_sum, stride), x, *others)
-    return pull(dy)  # type: ignore[no-any-return]
-
-
-mixed_edges.defvjp(_mixed_edges_forward, _mixed_edges_backward)
-
-
-def _weighted_sum(stride: int, x: Array, kernels: dict[Op, Kernels], weights: Array) -> Array:
-    total: Array | None = None
-    for op in Op:
-        if op == Op.NONE:
-            continue
-        weight = weights[:, op, None]
-        if op == Op.SKIP_CONNECT and stride == 1:
-            term = x * weight[..., None, None, None]
-        elif kernel_shapes(op, x.shape[1], stride):
-            y = before_norm(op, x, kernels[op], stride)
-            scale = jnp.broadcast_to(weight, y.shape[:2])
-            term = layers.batch_norm(y, scale, jnp.zeros_like(scale))
-        else:  # Pools have no parameters: all edges share them.
-            pooled = layers.standardise(before_norm(op, x, {}, stride))
-            term = pooled * weight[..., None, None, None]
-        total = _add(total, term)
-    assert total is not None
-    return total
-
-
-def _sampled(
+def _add_edges_forward(
+    edge: _Edge,
+    ends: tuple[tuple[int, int], ...],
+    ops: Array | None,
+    inputs: Array | None,
+    nodes: Array,
+    kernels: AllKernels,
     weights: Array,
-    ops: Array,
-    reduction: bool,
-    states: Sequence[Array],
-    kernels: dict[Op, list[Kernels]],
-) -> list[Array]:
-    """The four nodes, one operation on each edge."""
-    nodes: dict[int, Array] = dict(enumerate(states))
-    for e, (source, target) in enumerate(EDGES):
-        own = tuple(kernels[op][e] for op in Op)
-        stride = _stride(reduction, source)
-        term = sampled_edge(stride, ops[e], nodes[source], own, weights[e, ops[e]])
-        term = term + other_weights(weights[e], ops[e])
-        nodes[target] = _add(nodes.get(target), term)
-    return [nodes[node] for node in NODES]
+) -> tuple[Array, _Saved]:
+    nodes = add_edges.fun(edge, ends, ops, inputs, nodes, kernels, weights)
+    return nodes, (ops, inputs, nodes, kernels, weights)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def sampled_edge(
-    stride: int, op: Array, x: Array, kernels: tuple[Kernels, ...], weight: Array
-) -> Array:
-    """One operation by its weight; the others are not computed, nor is anything saved for them.
+def _add_edges_backward(
+    edge: _Edge, ends: tuple[tuple[int, int], ...], saved: _Saved, dnodes: Array
+) -> tuple[Any, ...]:
+    """The edges in reverse; where they lead from nodes to nodes, so do the cotangents."""
+    ops, inputs, nodes, kernels, weights = saved
+    sources = nodes if inputs is None else inputs
+
+    def pull(dsources: Array, along: tuple[Any, ...]) -> tuple[Array, Any]:
+        (source, target), op, *own = along
+        dy = _at(dsources if inputs is None else dnodes, target)
+        dx, *down = jax.vjp(partial(edge, op), _at(sources, source), *own)[1](dy)
+        return _put(dsources, source, _at(dsources, source) + dx), down
+
+    along = (_ends(ends), ops, kernels, weights)
+    start = dnodes if inputs is None else jnp.zeros_like(inputs)
+    dsources, down = lax.scan(pull, start, along, reverse=True)
+    return None, *((None, dsources) if inputs is None else (dsources, dnodes)), *down
+
+
+add_edges.defvjp(_add_edges_forward, _add_edges_backward)
+
+
+def _ends(ends: tuple[tuple[int, int], ...]) -> tuple[Array, Array]:
+    sources, targets = np.asarray(ends, np.int32).T
+    return jnp.asarray(sources), jnp.asarray(targets)
+
+
+def _at(images: Array, i: Array) -> Array:
+    return lax.dynamic_index_in_dim(images, i, keepdims=False)
+
+
+def _put(images: Array, i: Array, image: Array) -> Array:
+    return lax.dynamic_update_index_in_dim(images, image, i, 0)
+
+
+# --- one edge -------------------------------------------------------------------------------------
+
+
+def mixed_edge(stride: int, op: None, x: Array, kernels: AllKernels, weights: Array) -> Array:
+    """The sum of all operations by weight.
+
+    Args:
+        stride: 1 or 2.
+        op: None.
+        x: [C, H, W, B].
+        kernels: of all eight operations, in the order of `Op`.
+        weights: [8].
+
+    Returns:
+        [C, H / stride, W / stride, B].
+    """
+    del op
+    terms = [_operation(op, stride, x, kernels[op], weights[op]) for op in Op if op != Op.NONE]
+    return functools.reduce(jnp.add, terms)
+
+
+def _operation(op: Op, stride: int, x: Array, kernels: Kernels, weight: Array) -> Array:
+    """An operation other than `none`, with its batch normalisation, by its weight."""
+    if op == Op.SKIP_CONNECT and stride == 1:
+        return x * weight
+    y = before_norm(op, x, kernels, stride)
+    scale = jnp.broadcast_to(weight, y.shape[:1])
+    return layers.batch_norm(y, scale, jnp.zeros_like(scale))
+
+
+def sampled_edge(stride: int, op: Array, x: Array, kernels: AllKernels, weights: Array) -> Array:
+    """One operation by its weight, the other weights added bare; see `other_weights`.
+
+    The other operations are not computed, nor is anything saved for them.
 
     Args:
         stride: 1 or 2.
         op: int [], code of the operation.
-        x: [1, C, H, W, B].
+        x: [C, H, W, B].
         kernels: of all eight operations, in the order of `Op`.
-        weight: [].
+        weights: [8].
     """
+    return _switched(stride, op, x, kernels, weights[op]) + other_weights(weights, op)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _switched(stride: int, op: Array, x: Array, kernels: AllKernels, weight: Array) -> Array:
     y: Array = lax.switch(op, _branches(stride), x, kernels, weight)
     return y
 
 
 def _branches(stride: int) -> list[Any]:
-    def none(x: Array, kernels: tuple[Kernels, ...], weight: Array) -> Array:
-        return jnp.zeros_like(x[:, :, ::stride, ::stride])
+    def none(x: Array, kernels: AllKernels, weight: Array) -> Array:
+        return jnp.zeros_like(x[:, ::stride, ::stride])
 
     def branch(op: Op) -> Any:
-        def compute(x: Array, kernels: tuple[Kernels, ...], weight: Array) -> Array:
-            if op == Op.SKIP_CONNECT and stride == 1:
-                return x * weight
-            y = before_norm(op, x, kernels[op], stride)
-            scale = jnp.broadcast_to(weight, y.shape[:2])
-            return layers.batch_norm(y, scale, jnp.zeros_like(scale))
-
-        return compute
+        return lambda x, kernels, weight: _operation(op, stride, x, kernels[op], weight)
 
     return [none, *(branch(op) for op in Op if op != Op.NONE)]
 
 
-_Residuals = tuple[Array, Array, tuple[Kernels, ...], Array]
+_Switched = tuple[Array, Array, AllKernels, Array]
 
 
-def _sampled_edge_forward(
-    stride: int, op: Array, x: Array, kernels: tuple[Kernels, ...], weight: Array
-) -> tuple[Array, _Residuals]:
-    y: Array = lax.switch(op, _branches(stride), x, kernels, weight)
-    return y, (op, x, kernels, weight)
+def _switched_forward(
+    stride: int, op: Array, x: Array, kernels: AllKernels, weight: Array
+) -> tuple[Array, _Switched]:
+    return _switched.fun(stride, op, x, kernels, weight), (op, x, kernels, weight)
 
 
-def _sampled_edge_backward(stride: int, residuals: _Residuals, dy: Array) -> tuple[Any, ...]:
+def _switched_backward(stride: int, saved: _Switched, dy: Array) -> tuple[Any, ...]:
     """Switches again and computes the operation anew: a switch saves what any branch would."""
-    op, *primals = residuals
+    op, *primals = saved
 
     def gradient_of(branch: Any) -> Any:
         return lambda dy, *primals: jax.vjp(branch, *primals)[1](dy)
@@ -318,4 +387,4 @@ def _sampled_edge_backward(stride: int, residuals: _Residuals, dy: Array) -> tup
     return None, *lax.switch(op, branches, dy, *primals)
 
 
-sampled_edge.defvjp(_sampled_edge_forward, _sampled_edge_backward)
+_switched.defvjp(_switched_forward, _switched_backward)
