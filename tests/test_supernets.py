@@ -164,9 +164,10 @@ def test_mixed_edge_is_the_sum_of_its_operations(stride):
     pull = jax.jit(lambda *a: jax.vjp(partial(mixed_edge, stride, None), *a)[1](dy))
     direction = jax.tree.map(lambda leaf: normal(3, *leaf.shape), args)
     got = jax.jit(lambda a, b: jax.jvp(pull, a, b)[1])(args, direction)
-    h = 1e-7
-    ends = (pull(*jax.tree.map(lambda a, b: a + s * h * b, args, direction)) for s in (1, -1))
-    wanted = jax.tree.map(lambda a, b: (a - b) / (2 * h), *ends)
+    ahead, behind = (
+        pull(*jax.tree.map(lambda a, b, h=h: a + h * b, args, direction)) for h in (1e-7, -1e-7)
+    )
+    wanted = jax.tree.map(lambda a, b: (a - b) / 2e-7, ahead, behind)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), got, wanted)
 
 

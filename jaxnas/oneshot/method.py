@@ -23,8 +23,6 @@ from jaxnas.types import Array
 _ENTROPY_DRAWS = 64
 
 Alpha: TypeAlias = Any  # a pytree of arrays
-Regulariser: TypeAlias = Callable[[Alpha, Array], Array]
-"""(α, progress of the search from 0 to 1) → a scalar, added to α's loss."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,6 @@ class Method:
         alternation: of α's step and that of the weights.
         second_order: α's loss is the validation loss after a step of the weights (DARTS, eq. 7);
             for estimators of mixing "weights", in a bilevel search.
-        regulariser: of α.
         candidates: architectures sampled and scored at the end; 0 for `distribution.found`.
         temperature: by step, for the log.
     """
@@ -66,7 +63,6 @@ class Method:
     estimator: Estimator | None
     alternation: Alternation = "alpha-first"
     second_order: bool = False
-    regulariser: Regulariser | None = None
     candidates: int = 0
     temperature: Callable[[Array], Array] | None = None
 

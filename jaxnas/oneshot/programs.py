@@ -41,11 +41,10 @@ class Programs:
         data: DeviceImages,
         parts: Parts,
     ) -> None:
-        steps = len(parts.train) // recipe.batch_size * recipe.epochs
         self._data = data
         self._valid = parts.valid
         self._size = min(recipe.eval_batch_size, len(parts.valid))
-        step = search_step(space, method, optimisers, steps)
+        step = search_step(space, method, optimisers)
         self._step = jax.jit(partial(_step_on_images, step), donate_argnums=0)
         self._evaluate = jax.jit(partial(_evaluate, space))
         self._sample = jax.jit(method.distribution.sample)

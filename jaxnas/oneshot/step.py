@@ -47,10 +47,7 @@ class State(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a step tells: the loss that the weights learned from, and whether all is finite after.
-
-    Where both learn at once it is the loss of what was drawn, without the regulariser.
-    """
+    """What a step tells: the loss that the weights learned from, and whether all is finite."""
 
     loss: Array
     finite: Array
@@ -86,14 +83,13 @@ def initial_state(
     return state
 
 
-def search_step(space: Space, method: Method, optimisers: Optimisers, total_steps: int) -> Step:
+def search_step(space: Space, method: Method, optimisers: Optimisers) -> Step:
     """The step of a method, to be compiled once.
 
     Args:
         space: whose supernet learns.
         method: by which.
         optimisers: of weights and α.
-        total_steps: of the search, for the regulariser's progress.
     """
     estimator = method.estimator
     mixing: Mixing = estimator.mixing if estimator else "ops"
@@ -113,11 +109,6 @@ def search_step(space: Space, method: Method, optimisers: Optimisers, total_step
             state.estimator, key, alpha, lambda z: network_loss(params, z, batch)
         )[0]
 
-    def penalty(alpha: Alpha, step: Array) -> Array:
-        if method.regulariser is None:
-            return jnp.zeros(())
-        return method.regulariser(alpha, step / total_steps)
-
     def weights_step(state: State, key: Array, train: Batch) -> tuple[State, Array]:
         loss, slope = jax.value_and_grad(drawn_loss)(state.params, state.alpha, state, key, train)
         return _move_weights(state, slope), loss
@@ -136,7 +127,7 @@ def search_step(space: Space, method: Method, optimisers: Optimisers, total_step
 
         def surrogate(alpha: Alpha) -> tuple[Array, Any]:
             value, (after, _) = estimator.surrogate(state.estimator, key, alpha, loss)
-            return value + penalty(alpha, state.step), after
+            return value, after
 
         slope, after = jax.grad(surrogate, has_aux=True)(state.alpha)
         return _move_alpha(state, slope)._replace(estimator=after)
@@ -144,13 +135,14 @@ def search_step(space: Space, method: Method, optimisers: Optimisers, total_step
     def both_steps(state: State, key: Array, train: Batch) -> tuple[State, Array]:
         assert estimator is not None
 
-        def surrogate(params: Params, alpha: Alpha) -> tuple[Array, tuple[Array, Any]]:
+        def surrogate(params: Params, alpha: Alpha) -> tuple[Array, Any]:
             value, (after, _) = estimator.surrogate(
                 state.estimator, key, alpha, lambda z: network_loss(params, z, train)
             )
-            return value + penalty(alpha, state.step), (value, after)
+            return value, after
 
-        slopes, (loss, after) = jax.grad(surrogate, (0, 1), has_aux=True)(state.params, state.alpha)
+        by_both = jax.value_and_grad(surrogate, (0, 1), has_aux=True)
+        (loss, after), slopes = by_both(state.params, state.alpha)
         state = _move_alpha(_move_weights(state, slopes[0]), slopes[1])
         return state._replace(estimator=after), loss
 
