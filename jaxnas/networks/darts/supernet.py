@@ -7,22 +7,18 @@ Source: Liu, Simonyan & Yang, "DARTS", ICLR 2019, section 2.2 and 3.1: batch nor
 batch's statistics and has neither scale nor shift within cells, and follows the poolings as well.
 """
 
-import functools
-from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from jaxnas.networks import initialisers
 from jaxnas.networks.darts import layers
+from jaxnas.networks.darts.edges import add_edges, mixed_edge, sampled_edge
 from jaxnas.networks.darts.operations import (
-    Kernels,
-    before_norm,
     factorised_reduction,
     in_layout,
     kernel_shapes,
@@ -30,7 +26,6 @@ from jaxnas.networks.darts.operations import (
 )
 from jaxnas.networks.initialisers import Initialisation, Initialiser
 from jaxnas.networks.nb201 import BatchNorm, Classifier, Conv
-from jaxnas.networks.nb201_supernet import other_weights
 from jaxnas.spaces.darts import (
     EDGES,
     NODES,
@@ -42,9 +37,6 @@ from jaxnas.spaces.darts import (
     check_network,
 )
 from jaxnas.types import Array
-
-AllKernels: TypeAlias = tuple[Kernels, ...]
-"""Of all eight operations, in the order of `Op`."""
 
 
 class PerKind(NamedTuple):
@@ -118,18 +110,6 @@ def _check_shapes(weights: PerKind, ops: PerKind | None) -> None:
             )
 
 
-class Edges(NamedTuple):
-    """Edges of a cell, each after those that lead to its source.
-
-    Attributes:
-        rows: positions in `EDGES`.
-        ends: (source, target) of each, positions among the images that it leads from and to.
-    """
-
-    rows: tuple[int, ...]
-    ends: tuple[tuple[int, int], ...]
-
-
 class Cell(nn.Module):
     """A cell of the supernet."""
 
@@ -171,6 +151,20 @@ class Cell(nn.Module):
 
 
 _HALVES = ("even", "odd")
+
+
+class Edges(NamedTuple):
+    """Edges of a cell, each after those that lead to its source.
+
+    Attributes:
+        rows: positions in `EDGES`.
+        ends: (source, target) of each, positions among the images that it leads from and to.
+    """
+
+    rows: tuple[int, ...]
+    ends: tuple[tuple[int, int], ...]
+
+
 _INPUTS = NODES[0]
 _ALL = Edges(tuple(range(len(EDGES))), EDGES)
 _OUTER = Edges(
@@ -208,183 +202,3 @@ class SuperEdges(nn.Module):
         edge = partial(mixed_edge if ops is None else sampled_edge, self.stride)
         own = None if ops is None else ops[rows]
         return add_edges(edge, self.edges.ends, own, inputs, nodes, kernels, weights[rows])
-
-
-# --- a walk along edges ---------------------------------------------------------------------------
-
-_Edge = Callable[[Any, Array, AllKernels, Array], Array]
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def add_edges(
-    edge: _Edge,
-    ends: tuple[tuple[int, int], ...],
-    ops: Array | None,
-    inputs: Array | None,
-    nodes: Array,
-    kernels: AllKernels,
-    weights: Array,
-) -> Array:
-    """Adds edge after edge to its target; a loop, so that there is one program for all of them.
-
-    For gradients every edge is computed anew: what the operations of a whole network save for the
-    backward pass takes tens of GB, and nodes are what is left of them.
-
-    Args:
-        edge: (operation, image, kernels, weights) → image.
-        ends: (source, target) of each edge.
-        ops: int [E], or None for edges that need none.
-        inputs: images that edges lead from [I, C, H, W, B], or None where they lead from nodes.
-        nodes: images that edges lead to [N, C, H, W, B].
-        kernels: of all operations, stacked over the edges.
-        weights: [E, 8].
-
-    Returns:
-        The nodes.
-    """
-
-    def add(nodes: Array, along: tuple[Any, ...]) -> tuple[Array, None]:
-        (source, target), op, *own = along
-        x = _at(nodes if inputs is None else inputs, source)
-        # Of a pair of value and gradient: layers with a derivative of their own have no forward
-        # mode, which DARTS' second order takes of this function's gradient.
-        y, _ = jax.vjp(partial(edge, op), x, *own)
-        return _put(nodes, target, _at(nodes, target) + y), None
-
-    along = (_ends(ends), ops, kernels, weights)
-    return lax.scan(add, nodes, along)[0]
-
-
-_Saved = tuple[Array | None, Array | None, Array, AllKernels, Array]
-
-
-def _add_edges_forward(
-    edge: _Edge,
-    ends: tuple[tuple[int, int], ...],
-    ops: Array | None,
-    inputs: Array | None,
-    nodes: Array,
-    kernels: AllKernels,
-    weights: Array,
-) -> tuple[Array, _Saved]:
-    nodes = add_edges.fun(edge, ends, ops, inputs, nodes, kernels, weights)
-    return nodes, (ops, inputs, nodes, kernels, weights)
-
-
-def _add_edges_backward(
-    edge: _Edge, ends: tuple[tuple[int, int], ...], saved: _Saved, dnodes: Array
-) -> tuple[Any, ...]:
-    """The edges in reverse; where they lead from nodes to nodes, so do the cotangents."""
-    ops, inputs, nodes, kernels, weights = saved
-    sources = nodes if inputs is None else inputs
-
-    def pull(dsources: Array, along: tuple[Any, ...]) -> tuple[Array, Any]:
-        (source, target), op, *own = along
-        dy = _at(dsources if inputs is None else dnodes, target)
-        dx, *down = jax.vjp(partial(edge, op), _at(sources, source), *own)[1](dy)
-        return _put(dsources, source, _at(dsources, source) + dx), down
-
-    along = (_ends(ends), ops, kernels, weights)
-    start = dnodes if inputs is None else jnp.zeros_like(inputs)
-    dsources, down = lax.scan(pull, start, along, reverse=True)
-    return None, *((None, dsources) if inputs is None else (dsources, dnodes)), *down
-
-
-add_edges.defvjp(_add_edges_forward, _add_edges_backward)
-
-
-def _ends(ends: tuple[tuple[int, int], ...]) -> tuple[Array, Array]:
-    sources, targets = np.asarray(ends, np.int32).T
-    return jnp.asarray(sources), jnp.asarray(targets)
-
-
-def _at(images: Array, i: Array) -> Array:
-    return lax.dynamic_index_in_dim(images, i, keepdims=False)
-
-
-def _put(images: Array, i: Array, image: Array) -> Array:
-    return lax.dynamic_update_index_in_dim(images, image, i, 0)
-
-
-# --- one edge -------------------------------------------------------------------------------------
-
-
-def mixed_edge(stride: int, op: None, x: Array, kernels: AllKernels, weights: Array) -> Array:
-    """The sum of all operations by weight.
-
-    Args:
-        stride: 1 or 2.
-        op: None.
-        x: [C, H, W, B].
-        kernels: of all eight operations, in the order of `Op`.
-        weights: [8].
-
-    Returns:
-        [C, H / stride, W / stride, B].
-    """
-    del op
-    terms = [_operation(op, stride, x, kernels[op], weights[op]) for op in Op if op != Op.NONE]
-    return functools.reduce(jnp.add, terms)
-
-
-def _operation(op: Op, stride: int, x: Array, kernels: Kernels, weight: Array) -> Array:
-    """An operation other than `none`, with its batch normalisation, by its weight."""
-    if op == Op.SKIP_CONNECT and stride == 1:
-        return x * weight
-    y = before_norm(op, x, kernels, stride)
-    scale = jnp.broadcast_to(weight, y.shape[:1])
-    return layers.batch_norm(y, scale, jnp.zeros_like(scale))
-
-
-def sampled_edge(stride: int, op: Array, x: Array, kernels: AllKernels, weights: Array) -> Array:
-    """One operation by its weight, the other weights added bare; see `other_weights`.
-
-    The other operations are not computed, nor is anything saved for them.
-
-    Args:
-        stride: 1 or 2.
-        op: int [], code of the operation.
-        x: [C, H, W, B].
-        kernels: of all eight operations, in the order of `Op`.
-        weights: [8].
-    """
-    return _switched(stride, op, x, kernels, weights[op]) + other_weights(weights, op)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _switched(stride: int, op: Array, x: Array, kernels: AllKernels, weight: Array) -> Array:
-    y: Array = lax.switch(op, _branches(stride), x, kernels, weight)
-    return y
-
-
-def _branches(stride: int) -> list[Any]:
-    def none(x: Array, kernels: AllKernels, weight: Array) -> Array:
-        return jnp.zeros_like(x[:, ::stride, ::stride])
-
-    def branch(op: Op) -> Any:
-        return lambda x, kernels, weight: _operation(op, stride, x, kernels[op], weight)
-
-    return [none, *(branch(op) for op in Op if op != Op.NONE)]
-
-
-_Switched = tuple[Array, Array, AllKernels, Array]
-
-
-def _switched_forward(
-    stride: int, op: Array, x: Array, kernels: AllKernels, weight: Array
-) -> tuple[Array, _Switched]:
-    return _switched.fun(stride, op, x, kernels, weight), (op, x, kernels, weight)
-
-
-def _switched_backward(stride: int, saved: _Switched, dy: Array) -> tuple[Any, ...]:
-    """Switches again and computes the operation anew: a switch saves what any branch would."""
-    op, *primals = saved
-
-    def gradient_of(branch: Any) -> Any:
-        return lambda dy, *primals: jax.vjp(branch, *primals)[1](dy)
-
-    branches = [gradient_of(branch) for branch in _branches(stride)]
-    return None, *lax.switch(op, branches, dy, *primals)
-
-
-_switched.defvjp(_switched_forward, _switched_backward)
