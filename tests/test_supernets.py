@@ -10,8 +10,9 @@ from jax import lax
 
 from jaxnas.networks import nb201_supernet
 from jaxnas.networks.darts import EvaluationNetwork, PerKind, Supernet, layers
-from jaxnas.networks.darts.edges import add_edges, mixed_edge, sampled_edge
+from jaxnas.networks.darts.edges import mixed_edge, sampled_edge
 from jaxnas.networks.darts.operations import before_norm, kernel_shapes
+from jaxnas.networks.edges import add_edges
 from jaxnas.spaces import darts, nb201
 
 pytestmark = pytest.mark.usefixtures("x64")

@@ -13,9 +13,9 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from jaxnas.networks import initialisers, layers
+from jaxnas.networks.edges import add_edges, sampled_edge
 from jaxnas.networks.initialisers import Initialiser
 from jaxnas.networks.nb201 import BatchNorm, Skeleton
 from jaxnas.spaces.nb201 import EDGES, OPS, Op
@@ -26,15 +26,6 @@ _OUTPUT = EDGES[-1][1]
 
 Kernels = dict[Op, Array]
 """Kernels [k, k, C, C] of an edge's two convolutions."""
-
-
-def other_weights(weights: Array, op: Array) -> Array:
-    """The sum of an edge's weights [K] but for that of `op`, which GDAS's code adds to its output.
-
-    It is zero where they are, and differentiates them as if their operations' outputs were 1 (Dong
-    & Yang, "GDAS", CVPR 2019, by the released code; `jaxnas.estimators.add_bare`).
-    """
-    return jnp.where(jnp.arange(len(weights)) == op, 0, weights).sum()
 
 
 class Supernet(Skeleton):
@@ -58,7 +49,7 @@ class Supernet(Skeleton):
             ops: None for the sum of all operations by weight; otherwise the sampled operation of
                 each edge, int [6]: only that one is computed and multiplied by its weight, and the
                 other weights, which should be zero, are added bare. So it is the same function,
-                but for its gradient by those weights; see `other_weights`.
+                but for its gradient by those weights; see `jaxnas.networks.edges.other_weights`.
 
         Raises:
             ValueError: if weights or operations have another shape.
@@ -104,12 +95,10 @@ class SuperCell(nn.Module):
         ]
         if ops is None:
             return _mixture(x, edges, weights)
-        nodes = {0: x}
-        for e, (source, target) in enumerate(EDGES):
-            term = sampled_edge(ops[e], nodes[source], edges[e], weights[e, ops[e]])
-            term = term + other_weights(weights[e], ops[e])
-            nodes[target] = nodes[target] + term if target in nodes else term
-        return nodes[_OUTPUT]
+        kernels = jax.tree.map(lambda *own: jnp.stack(own), *edges)
+        nodes = jnp.concatenate([x[None], jnp.zeros((_OUTPUT, *x.shape), x.dtype)])
+        edge = partial(sampled_edge, _BRANCHES)
+        return add_edges(edge, EDGES, ops, None, nodes, kernels, weights)[_OUTPUT]
 
 
 def _mixture(x: Array, edges: list[Kernels], weights: Array) -> Array:
@@ -133,20 +122,6 @@ def _mixture(x: Array, edges: list[Kernels], weights: Array) -> Array:
     return nodes[_OUTPUT]
 
 
-@jax.custom_vjp
-def sampled_edge(op: Array, x: Array, kernels: Kernels, weight: Array) -> Array:
-    """One operation by its weight; the others are not computed, nor is anything saved for them.
-
-    Args:
-        op: int [], code of the operation.
-        x: [B, H, W, C].
-        kernels: of both convolutions.
-        weight: [].
-    """
-    y: Array = lax.switch(op, _BRANCHES, x, kernels, weight)
-    return y
-
-
 def _conv_branch(op: Op, x: Array, kernels: Kernels, weight: Array) -> Array:
     y = layers.conv(jax.nn.relu(x), kernels[op])
     scale = jnp.broadcast_to(weight, y.shape[-1:])
@@ -160,24 +135,3 @@ _BRANCHES = (
     partial(_conv_branch, Op.CONV3X3),
     lambda x, kernels, weight: weight * layers.avg_pool(x),
 )
-
-
-_Residuals = tuple[Array, Array, Kernels, Array]
-
-
-def _forward(op: Array, x: Array, kernels: Kernels, weight: Array) -> tuple[Array, _Residuals]:
-    y: Array = lax.switch(op, _BRANCHES, x, kernels, weight)
-    return y, (op, x, kernels, weight)
-
-
-def _backward(residuals: _Residuals, dy: Array) -> tuple[Any, ...]:
-    """Switches again and computes the operation anew: a switch saves what any branch would."""
-    op, *primals = residuals
-
-    def gradient_of(branch: Any) -> Any:
-        return lambda dy, *primals: jax.vjp(branch, *primals)[1](dy)
-
-    return None, *lax.switch(op, [gradient_of(branch) for branch in _BRANCHES], dy, *primals)
-
-
-sampled_edge.defvjp(_forward, _backward)

@@ -17,13 +17,14 @@ import numpy as np
 
 from jaxnas.networks import initialisers
 from jaxnas.networks.darts import layers
-from jaxnas.networks.darts.edges import add_edges, mixed_edge, sampled_edge
+from jaxnas.networks.darts.edges import mixed_edge, sampled_edge
 from jaxnas.networks.darts.operations import (
     factorised_reduction,
     in_layout,
     kernel_shapes,
     stacked,
 )
+from jaxnas.networks.edges import add_edges
 from jaxnas.networks.initialisers import Initialisation, Initialiser
 from jaxnas.networks.nb201 import BatchNorm, Classifier, Conv
 from jaxnas.spaces.darts import (
@@ -74,7 +75,8 @@ class Supernet(nn.Module):
             ops: None for the sum of all operations by weight. Otherwise the sampled operation of
                 each edge, int [14] for each kind: only that one is computed and multiplied by its
                 weight, and the other weights, which should be zero, are added bare. So it is the
-                same function, but for its gradient by those weights; see `other_weights`.
+                same function, but for its gradient by those weights; see
+                `jaxnas.networks.edges.other_weights`.
 
         Raises:
             ValueError: if there is no such network, or weights or operations of another shape.
