@@ -1,0 +1,166 @@
+"""The searches of the evidence on real images: which there are, how they are run and read."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxnas import oneshot
+from jaxnas.data import Images
+from jaxnas.oneshot.run import FOUND_FILE, LOG_FILE
+from jaxnas.spaces import nb201
+
+SEEDS = (0, 1, 2)
+EPOCHS = 25
+SHARED: dict[str, Any] = {"channels": 8, "cells": 1, "alpha_rate": 0.03}
+"""Of all conditions, but where one says otherwise. Rate times steps, by how much Adam can move α,
+is 29, as of GDAS's 250 epochs of 25,000 images at 0.0003; of DARTS's 50 epochs it is 5.9."""
+
+
+class Condition(NamedTuple):
+    """A method and the constants that are not its preset, beside the shared ones."""
+
+    name: str
+    method: str
+    constants: Mapping[str, Any] = {}
+
+    def recipe(self) -> oneshot.Recipe:
+        constants = {"epochs": EPOCHS, **SHARED, **self.constants}
+        return oneshot.make_recipe(self.method, "nb201", **constants)
+
+    def folder(self, runs: Path, seed: int) -> Path:
+        return runs / f"{self.name.replace(',', '').replace(' ', '-')}-seed{seed}"
+
+    def deviations(self) -> str:
+        """The constants that are neither the preset's nor those of all."""
+        recipe = self.recipe().identity()
+        preset = oneshot.make_recipe(self.method, "nb201", epochs=EPOCHS, **SHARED).identity()
+        return ", ".join(f"{k} {v}" for k, v in recipe.items() if v != preset[k])
+
+
+PRESET_RATE = {"alpha_rate": 3e-4}
+EQUAL_STEPS = ("sf", "relax", "ram", "darts", "pr-darts")
+# A step of sf and relax evaluates 2 networks, of ram 26, or 6 if it takes one edge.
+EQUAL_EVALUATIONS = ("sf, long", "relax, long", "ram, one edge", "ram, short")
+OTHERS = ("gdas", "snas", "rsps", "enas", "st", "pr-darts, released", "darts, order 2")
+CONDITIONS = (
+    Condition("sf", "sf"),
+    Condition("relax", "relax"),
+    Condition("ram", "ram"),
+    Condition("darts", "darts"),
+    Condition("pr-darts", "pr-darts"),
+    Condition("sf, long", "sf", {"epochs": 3 * EPOCHS}),
+    Condition("relax, long", "relax", {"epochs": 3 * EPOCHS}),
+    Condition("ram, one edge", "ram", {"edges_per_step": 1}),
+    Condition("ram, short", "ram", {"epochs": round(6 * EPOCHS / 26)}),
+    Condition("rsps", "rsps"),
+    Condition("gdas", "gdas"),
+    Condition("enas", "enas", {"batch_size": 64, "alpha_estimates": 1}),
+    Condition("darts, preset rate", "darts", PRESET_RATE),
+    Condition("pr-darts, preset rate", "pr-darts", PRESET_RATE),
+    Condition("snas", "snas"),
+    Condition("sf, preset rate", "sf", PRESET_RATE),
+    Condition("ram, preset rate", "ram", PRESET_RATE),
+    Condition("st", "st"),
+    Condition("pr-darts, released", "pr-darts", {"released": True}),
+    Condition("darts, order 2", "darts", {"second_order": True}),
+)
+"""In the order in which they are searched."""
+
+
+def halved(images: Images) -> Images:
+    """The training images at half the side, each pixel the mean of four."""
+    n, height, width, channels = images.x_train.shape
+    blocks = images.x_train.reshape(n, height // 2, 2, width // 2, 2, channels)
+    x = np.rint(blocks.mean((2, 4))).astype(np.uint8)
+    name = f"{images.name}, {height // 2}x{width // 2}"
+    return Images.from_arrays(name, x, images.y_train, num_classes=images.num_classes)
+
+
+def search_all(images: Images, runs: Path) -> None:
+    """Searches what is not yet found, the conditions in their order."""
+    for condition in CONDITIONS:
+        for seed in SEEDS:
+            folder = condition.folder(runs, seed)
+            if (folder / FOUND_FILE).exists():
+                continue
+            try:
+                found = oneshot.search(
+                    condition.method,
+                    "nb201",
+                    dataset=images,
+                    out=folder,
+                    seed=seed,
+                    recipe=condition.recipe(),
+                )
+                print(f"{condition.name}, seed {seed}: {found.architecture}", flush=True)
+            except oneshot.Diverged as error:
+                print(f"{condition.name}, seed {seed}: {error}", flush=True)
+
+
+class Course(NamedTuple):
+    """What the folder of a search tells.
+
+    Attributes:
+        evaluations: networks on a batch, at the end of each epoch [epochs].
+        entropy: nats an edge [epochs]; NaN of random search.
+        cells: official index of the cell that the method has after each epoch [epochs].
+        cell: that it finds.
+        mass: probability of `none` and of the skip, the mean over edges, at the end; NaN where α
+            are no logits of edges.
+        seconds: of the epochs, by the median of all but the first.
+    """
+
+    evaluations: NDArray[np.int64]
+    entropy: NDArray[np.float64]
+    cells: NDArray[np.int64]
+    cell: int
+    mass: tuple[float, float]
+    seconds: float
+
+
+def read(folder: Path, recipe: oneshot.Recipe) -> Course | None:
+    """The course of a finished search; None if it is not finished."""
+    if not (folder / FOUND_FILE).exists():
+        return None
+    found = json.loads((folder / FOUND_FILE).read_text())
+    if found["constants"] != recipe.identity():
+        raise SystemExit(f"{folder} is of a search with other constants: move it away")
+    rows = list(csv.DictReader(io.StringIO((folder / LOG_FILE).read_text())))
+    seconds = [float(row["seconds"]) for row in rows]
+    mass = (np.nan, np.nan)
+    if np.shape(found["alpha"] if isinstance(found["alpha"], list) else ()) == (6, len(nb201.OPS)):
+        odds = np.exp(np.array(found["alpha"]))
+        shares = (odds / odds.sum(1, keepdims=True)).mean(0)
+        mass = (float(shares[nb201.Op.NONE]), float(shares[nb201.Op.SKIP]))
+    return Course(
+        np.array([int(row["evaluations"]) for row in rows]),
+        np.array([float(row["entropy"] or "nan") for row in rows]),
+        np.array([nb201.arch_to_index(row["architecture"]) for row in rows]),
+        nb201.arch_to_index(found["architecture"]),
+        mass,
+        float(np.median(seconds[1:] or seconds) * len(seconds)),
+    )
+
+
+Courses = Mapping[str, tuple[Course, ...]]
+"""Of the conditions whose seeds are all done."""
+
+
+def read_all(runs: Path) -> Courses:
+    courses = {}
+    for one in CONDITIONS:
+        seeds = tuple(read(one.folder(runs, seed), one.recipe()) for seed in SEEDS)
+        if all(seeds):
+            courses[one.name] = seeds
+    return courses
+
+
+def counted(courses: Sequence[Course], op: nb201.Op) -> list[int]:
+    """Edges of the cells found that have an operation."""
+    return [int((nb201.cell_ops()[course.cell] == op).sum()) for course in courses]
