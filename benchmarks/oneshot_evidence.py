@@ -29,7 +29,7 @@ from oneshot_searches import (
     read_all,
     search_all,
 )
-from scipy.stats import ttest_ind
+from scipy.stats import kendalltau, ttest_ind
 
 from jaxnas import data, oracle
 from jaxnas.cli.scoring import keep_compiled_programs
@@ -80,6 +80,7 @@ def row(condition: Condition, courses: Sequence[Course], truth: Truth) -> dict[s
         "P(skip)": "" if np.isnan(skip) else f"{skip:.2f}",
         "P(none)": "" if np.isnan(none) else f"{none:.2f}",
         "entropy": "" if np.isnan(entropy[0]) else f"{entropy[0]:.2f} → {entropy[1]:.2f}",
+        "with shared weights, %": plus_minus([course.found_shared for course in courses], 1),
         "evaluations": f"{courses[0].evaluations[-1]:,}",
         "seconds": f"{np.mean([course.seconds for course in courses]):.0f}",
     }
@@ -128,7 +129,27 @@ def differences(courses: Courses, truth: Truth) -> Iterator[dict[str, str]]:
             }
 
 
+def agreement(courses: Sequence[Course], truth: Truth) -> list[float]:
+    """Kendall's τ_b of candidates' accuracies with shared weights and true ones, by seed."""
+    pairs = [list(zip(*course.candidates, strict=True)) for course in courses]
+    return [float(kendalltau(percent, truth.test[list(cells)])[0]) for cells, percent in pairs]
+
+
+def shared_weights(courses: Courses, truth: Truth) -> Iterator[str]:
+    """What the supernet of random search knows of its candidates."""
+    if "rsps" in courses:
+        taus = ", ".join(f"{tau:.2f}" for tau in agreement(courses["rsps"], truth))
+        yield ""
+        yield (
+            "Kendall's τ_b of accuracy with shared weights (a batch each) and test accuracy, of "
+            f"the {len(courses['rsps'][0].candidates)} random cells that rsps scores at the end, "
+            f"by seed: {taus}."
+        )
+
+
 def table(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    if not rows:
+        return []
     lines = [f"| {' | '.join(rows[0])} |", f"|{'---|' * len(rows[0])}"]
     return lines + [f"| {' | '.join(one.values())} |" for one in rows]
 
@@ -171,9 +192,11 @@ def main() -> None:
         "",
         "better cells: of all 15,625, by test accuracy, mean of the seeds. random as good: how "
         "often the mean of three uniformly random cells is. skips, nones: edges of six. P: mean "
-        "over edges at the end. entropy: nats an edge. evaluations: networks on a batch, for α and "
-        "the weights. seconds: of the epochs, without compilation, beside other work on two cores: "
-        "do not quote.",
+        "over edges at the end. entropy: nats an edge, after the first epoch and the last. with "
+        "shared weights: of the cell found, on the images held out. evaluations: networks on a "
+        "batch, for α and the weights. seconds: of the epochs, without compilation, beside other "
+        "work on two cores: do not quote.",
+        *shared_weights(courses, truth),
         "",
         "Differences of means, with 95 % intervals (Welch, three seeds against three; they assume "
         "normal values, which accuracies of cells are not):",

@@ -7,60 +7,67 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from oneshot_searches import (
-    CONDITIONS,
-    EQUAL_EVALUATIONS,
-    EQUAL_STEPS,
-    OTHERS,
-    Course,
-    Courses,
-    counted,
-)
+from oneshot_searches import BY_NAME, COLUMNS, Course, Courses, counted
 from PIL import Image
 
 from jaxnas.plots.style import BLUE, GREEN, GREY, ORANGE, VERMILLION, headline, new_figure, save
 from jaxnas.results.parts import write_atomically
 from jaxnas.spaces import nb201
 
-_LINES = tuple(zip((BLUE, GREEN, ORANGE, VERMILLION, GREY) * 2, "-----:::::", strict=True))
+# Three more of Okabe and Ito's colours.
+_PURPLE, _SKY, _BLACK = "#CC79A7", "#56B4E9", "#000000"
+_COLOURS = {
+    "sf": BLUE,
+    "relax": GREEN,
+    "ram": ORANGE,
+    "darts": VERMILLION,
+    "pr-darts": _PURPLE,
+    "rsps": _BLACK,
+    "gdas": _SKY,
+    "enas": GREY,
+    "snas": GREEN,
+    "st": BLUE,
+}
+_PANELS = (
+    "entropy, nats an edge",
+    "accuracy with\nshared weights, %",
+    "true accuracy, %",
+    "skips",
+)
 
 
 def draw(courses: Courses, accuracy: NDArray[np.float64], title: str) -> Any:
-    """Three columns of searches, of which those that are there are drawn.
+    """A column for each comparison, of the searches that are there.
 
     Args:
         courses: of the searches.
         accuracy: of all cells [15625], percent.
         title: what was searched.
     """
-    figure = new_figure(8.4, 6.4)
+    columns = {
+        words: here
+        for words, names in COLUMNS.items()
+        if (here := [name for name in names if name in courses])
+    }
+    figure = new_figure(8.6, 8)
     headline(
         figure,
         title,
-        "Means of three seeds, bands from the least to the most. True accuracy: CIFAR-10 test, "
-        "200 epochs;\ndashed: a random cell's mean, line: the best. ×: found by searches that only "
-        "draw until the end.",
+        "Of the cell that a search has at the time; means of three seeds, bands from the least to "
+        "the most; ×: found by searches that only draw\nuntil the end. True accuracy: CIFAR-10 "
+        "test, 200 epochs; dashed: a random cell's mean, line: the best.",
     )
-    axes = figure.subplots(3, 3, sharey="row", sharex="col")
-    columns = (EQUAL_STEPS, OTHERS, EQUAL_EVALUATIONS)
-    for column, names, x_label in zip(
-        axes.T, columns, ("epoch", "epoch", "evaluations"), strict=True
-    ):
-        for name, style in zip(names, _LINES, strict=False):
-            if name in courses:
-                draw_condition(column, name, courses[name], accuracy, x_label == "epoch", *style)
-        column[1].axhline(accuracy.mean(), color=GREY, linewidth=0.6, linestyle="--")
-        column[1].axhline(accuracy.max(), color=GREY, linewidth=0.6)
-        column[2].set_xlabel(x_label)
-        if column[0].get_lines():
-            column[0].legend(loc="lower left")
-    for ax, text in zip(
-        axes[0], ("equal epochs", "equal epochs", "equal evaluations"), strict=True
-    ):
-        ax.set_title(text, loc="left")
-    for ax, label in zip(
-        axes[:, 0], ("entropy, nats an edge", "true accuracy, %", "skips"), strict=True
-    ):
+    axes = figure.subplots(len(_PANELS), len(columns), sharey="row", sharex="col", squeeze=False)
+    for column, (words, names) in zip(axes.T, columns.items(), strict=True):
+        by_epoch = "evaluations" not in words
+        for name in names:
+            draw_condition(column, name, courses[name], accuracy, by_epoch, names)
+        column[2].axhline(accuracy.mean(), color=GREY, linewidth=0.6, linestyle="--")
+        column[2].axhline(accuracy.max(), color=GREY, linewidth=0.6)
+        column[0].set_title(words, loc="left")
+        column[-1].set_xlabel("epoch" if by_epoch else "evaluations")
+        column[0].legend(loc="lower left")
+    for ax, label in zip(axes[:, 0], _PANELS, strict=True):
         ax.set_ylabel(label)
     return figure
 
@@ -71,26 +78,34 @@ def draw_condition(
     courses: Sequence[Course],
     accuracy: NDArray[np.float64],
     by_epoch: bool,
-    colour: str,
-    line: str,
+    beside: Sequence[str],
 ) -> None:
-    """Lines of a condition in a column's three panels."""
+    """Lines of a condition in a column's panels; dotted if its method is there already."""
     cells = np.array([course.cells for course in courses])
     skips = (nb201.cell_ops()[cells] == nb201.Op.SKIP).sum(-1)
     entropy = np.array([course.entropy for course in courses])
+    shared = np.array([course.shared for course in courses])
     x = np.arange(1, cells.shape[1] + 1) if by_epoch else courses[0].evaluations
-    drawn = next(one for one in CONDITIONS if one.name == name).recipe().candidates > 0
-    style = {"color": colour, "linestyle": line, "linewidth": 1, "label": name}
+    method = BY_NAME[name].method
+    first = next(one for one in beside if BY_NAME[one].method == method)
+    style: dict[str, Any] = {
+        "color": _COLOURS[method],
+        "linestyle": "-" if name == first else ":",
+        "linewidth": 1,
+    }
+    drawn = BY_NAME[name].recipe().candidates > 0
     if drawn:
         found = [course.cell for course in courses]
-        ends = (accuracy[found], counted(courses, nb201.Op.SKIP))
+        percent = [course.found_shared for course in courses]
+        ends = (percent, accuracy[found], counted(courses, nb201.Op.SKIP))
         for ax, values in zip(axes[1:], ends, strict=True):
-            ax.plot(x[-1], np.mean(values), "x", color=colour)
-    for ax, values in zip(axes, (entropy, accuracy[cells], skips), strict=True):
-        if np.isnan(values).any():
-            ax.plot([], [], **style)
-        elif ax is axes[0] or not drawn:
+            ax.plot(x[-1], np.mean(values), "x", color=style["color"])
+    # What random search draws from has no entropy that could change.
+    axes[0].plot([], [], label=name, marker="x" if np.isnan(entropy).any() else "", **style)
+    for ax, values in zip(axes, (entropy, shared, accuracy[cells], skips), strict=True):
+        if not np.isnan(values).any() and (ax is axes[0] or not drawn):
             ax.plot(x, values.mean(0), **style)
+            colour = style["color"]
             ax.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.1, lw=0)
 
 

@@ -17,6 +17,7 @@ from jaxnas.spaces import nb201
 
 SEEDS = (0, 1, 2)
 EPOCHS = 25
+LONG = 2 * EPOCHS
 SHARED: dict[str, Any] = {"channels": 8, "cells": 1, "alpha_rate": 0.03}
 """Of all conditions, but where one says otherwise. Rate times steps, by how much Adam can move α,
 is 29, as of GDAS's 250 epochs of 25,000 images at 0.0003; of DARTS's 50 epochs it is 5.9."""
@@ -44,33 +45,45 @@ class Condition(NamedTuple):
 
 
 PRESET_RATE = {"alpha_rate": 3e-4}
-EQUAL_STEPS = ("sf", "relax", "ram", "darts", "pr-darts")
-# A step of sf and relax evaluates 2 networks, of ram 26, or 6 if it takes one edge.
-EQUAL_EVALUATIONS = ("sf, long", "relax, long", "ram, one edge", "ram, short")
-OTHERS = ("gdas", "snas", "rsps", "enas", "st", "pr-darts, released", "darts, order 2")
 CONDITIONS = (
     Condition("sf", "sf"),
     Condition("relax", "relax"),
     Condition("ram", "ram"),
     Condition("darts", "darts"),
     Condition("pr-darts", "pr-darts"),
-    Condition("sf, long", "sf", {"epochs": 3 * EPOCHS}),
-    Condition("relax, long", "relax", {"epochs": 3 * EPOCHS}),
-    Condition("ram, one edge", "ram", {"edges_per_step": 1}),
-    Condition("ram, short", "ram", {"epochs": round(6 * EPOCHS / 26)}),
     Condition("rsps", "rsps"),
-    Condition("gdas", "gdas"),
-    Condition("enas", "enas", {"batch_size": 64, "alpha_estimates": 1}),
+    Condition("sf, long", "sf", {"epochs": LONG}),
+    Condition("relax, long", "relax", {"epochs": LONG}),
+    Condition("ram, one edge", "ram", {"epochs": round(2 / 6 * LONG), "edges_per_step": 1}),
+    Condition("ram, short", "ram", {"epochs": round(2 / 26 * LONG)}),
     Condition("darts, preset rate", "darts", PRESET_RATE),
     Condition("pr-darts, preset rate", "pr-darts", PRESET_RATE),
-    Condition("snas", "snas"),
-    Condition("sf, preset rate", "sf", PRESET_RATE),
+    Condition("gdas", "gdas"),
+    Condition("enas", "enas", {"batch_size": 64, "alpha_estimates": 1}),
     Condition("ram, preset rate", "ram", PRESET_RATE),
+    Condition("sf, preset rate", "sf", PRESET_RATE),
+    Condition("relax, preset rate", "relax", PRESET_RATE),
+    Condition("snas", "snas"),
     Condition("st", "st"),
     Condition("pr-darts, released", "pr-darts", {"released": True}),
     Condition("darts, order 2", "darts", {"second_order": True}),
 )
 """In the order in which they are searched."""
+
+BY_NAME = {condition.name: condition for condition in CONDITIONS}
+
+# A step of sf and relax evaluates 2 networks, of ram 26, or 6 if it takes one edge.
+EQUAL_EVALUATIONS = ("sf, long", "relax, long", "ram, one edge", "ram, short")
+COLUMNS = {
+    "equal epochs": ("sf", "relax", "ram", "darts", "pr-darts"),
+    "equal epochs, others": (
+        *("rsps", "gdas", "enas", "snas", "st"),
+        *("pr-darts, released", "darts, order 2"),
+    ),
+    "equal epochs, preset α rate": tuple(n for n in BY_NAME if n.endswith("preset rate")),
+    "equal evaluations": EQUAL_EVALUATIONS,
+}
+"""What is drawn beside each other."""
 
 
 def halved(images: Images) -> Images:
@@ -110,17 +123,24 @@ class Course(NamedTuple):
         evaluations: networks on a batch, at the end of each epoch [epochs].
         entropy: nats an edge [epochs]; NaN of random search.
         cells: official index of the cell that the method has after each epoch [epochs].
+        shared: accuracy of these on the images held out, with shared weights, percent [epochs].
         cell: that it finds.
+        found_shared: its accuracy with shared weights.
         mass: probability of `none` and of the skip, the mean over edges, at the end; NaN where α
             are no logits of edges.
+        candidates: (official index, percent of a batch with shared weights) of cells that were
+            sampled at the end.
         seconds: of the epochs, by the median of all but the first.
     """
 
     evaluations: NDArray[np.int64]
     entropy: NDArray[np.float64]
     cells: NDArray[np.int64]
+    shared: NDArray[np.float64]
     cell: int
+    found_shared: float
     mass: tuple[float, float]
+    candidates: tuple[tuple[int, float], ...]
     seconds: float
 
 
@@ -142,8 +162,11 @@ def read(folder: Path, recipe: oneshot.Recipe) -> Course | None:
         np.array([int(row["evaluations"]) for row in rows]),
         np.array([float(row["entropy"] or "nan") for row in rows]),
         np.array([nb201.arch_to_index(row["architecture"]) for row in rows]),
+        np.array([float(row["valid_accuracy"]) for row in rows]),
         nb201.arch_to_index(found["architecture"]),
+        found["valid_accuracy"],
         mass,
+        tuple((nb201.arch_to_index(arch), percent) for arch, percent in found["candidates"]),
         float(np.median(seconds[1:] or seconds) * len(seconds)),
     )
 

@@ -25,7 +25,7 @@ with pytest.MonkeyPatch.context() as patch:
     searches: Any = importlib.import_module("oneshot_searches")
     evidence: Any = importlib.import_module("oneshot_evidence")
 
-BY_NAME = {one.name: one for one in searches.CONDITIONS}
+BY_NAME = searches.BY_NAME
 CELLS = (7, 1462, 6111)
 
 
@@ -56,10 +56,9 @@ def test_equal_evaluations_are_equal() -> None:
 def test_conditions_have_folders_of_their_own_and_say_how_they_differ() -> None:
     folders = {one.folder(Path(), seed) for one in searches.CONDITIONS for seed in searches.SEEDS}
     assert len(folders) == len(searches.CONDITIONS) * len(searches.SEEDS)
-    drawn = (*searches.EQUAL_STEPS, *searches.OTHERS, *searches.EQUAL_EVALUATIONS)
-    assert set(drawn) < BY_NAME.keys()
+    assert sorted(itertools.chain(*searches.COLUMNS.values())) == sorted(BY_NAME)
     assert BY_NAME["sf"].deviations() == ""
-    assert BY_NAME["ram, one edge"].deviations() == "edges_per_step 1"
+    assert BY_NAME["ram, one edge"].deviations() == "epochs 17, edges_per_step 1"
     assert BY_NAME["darts, preset rate"].deviations() == "alpha_rate 0.0003"
 
 
@@ -72,7 +71,7 @@ def finish(name: str, runs: Path, seed: int, cell: int) -> Any:
             epoch=epoch,
             train_loss=2.0,
             valid_loss=2.0,
-            valid_accuracy=30.0,
+            valid_accuracy=30.0 + epoch,
             entropy=float("nan") if condition.method == "rsps" else 1.6 / epoch,
             temperature=float("nan"),
             skips=0,
@@ -90,9 +89,9 @@ def finish(name: str, runs: Path, seed: int, cell: int) -> Any:
         constants=recipe.identity(),
         architecture=nb201.index_to_arch(cell),
         ops=nb201.index_to_ops(cell),
-        valid_accuracy=30.0,
+        valid_accuracy=33.5,
         alpha=[] if condition.method == "rsps" else [[0.0, 0.0, 0.0, 0.0, 1.0]] * 6,
-        candidates=(),
+        candidates=tuple((nb201.index_to_arch(one), 10.0 + one) for one in range(4)),
         epochs=epochs,
     )
     folder = condition.folder(runs, seed)
@@ -109,8 +108,11 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
     assert course.evaluations.tolist() == [78, 156, 234, 312]
     np.testing.assert_allclose(course.entropy, [1.6, 0.8, 1.6 / 3, 0.4])
     assert course.cells.tolist() == [1, 2, 3, 4]
+    assert course.shared.tolist() == [31, 32, 33, 34]
     assert course.cell == 9
+    assert course.found_shared == 33.5
     assert course.mass == pytest.approx((1 / (4 + np.e),) * 2)
+    assert course.candidates == ((0, 10.0), (1, 11.0), (2, 12.0), (3, 13.0))
     assert course.seconds == 3.0 * 4  # not of the first epoch, which compiles
     assert searches.read(tmp_path / "absent", recipe) is None
     random = searches.read(finish("rsps", tmp_path, 0, cell=9), BY_NAME["rsps"].recipe())
@@ -132,7 +134,7 @@ def test_a_condition_counts_when_all_seeds_are_there(tmp_path: Path) -> None:
 
 def test_counted_ops() -> None:
     cells = [nb201.ops_to_index(ops) for ops in ((1, 1, 0, 2, 3, 4), (0, 0, 0, 0, 0, 1))]
-    courses = [searches.Course(*[None] * 3, cell, None, None) for cell in cells]
+    courses = [searches.Course(*[None] * 4, cell, *[None] * 4) for cell in cells]
     assert searches.counted(courses, nb201.Op.SKIP) == [2, 1]
     assert searches.counted(courses, nb201.Op.NONE) == [1, 5]
 
@@ -159,6 +161,14 @@ def test_interval_is_welchs() -> None:
     assert evidence.welch([3, 3, 3], [1, 1, 1], 1) == "+2.0"
 
 
+def test_agreement_counts_pairs_in_order() -> None:
+    """Of six pairs five in order, one not: (5 - 1) / 6."""
+    truth = evidence.Truth(np.array([50.0, 60, 90, 80]), np.zeros(4))
+    candidates = tuple((cell, 10.0 + cell) for cell in (2, 0, 3, 1))
+    course = searches.Course(*[None] * 7, candidates, None)
+    assert evidence.agreement([course], truth) == [pytest.approx(4 / 6)]
+
+
 def test_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,6 +191,10 @@ def test_report(
     assert f"{found.mean() - 5:.2f} ± {found.std(ddof=1):.2f}" in row
     assert ", ".join(f"{one:.2f}" for one in found) in row
     assert "1.60 → 0.40" in row
+    taus = evidence.agreement(
+        searches.read_all(tmp_path / "runs")["rsps"], evidence.Truth(accuracy, accuracy)
+    )
+    assert f"by seed: {taus[0]:.2f}, " in text
     assert "8 channels, one cell a stage" in text
     assert "| ram | sf | +0.0 [" in text
     assert 0 < (tmp_path / "out" / "curves.png").stat().st_size < 200_000
