@@ -56,6 +56,7 @@ CONDITIONS = (
     Condition("relax, long", "relax", {"epochs": LONG}),
     Condition("ram, one edge", "ram", {"epochs": round(2 / 6 * LONG), "edges_per_step": 1}),
     Condition("ram, short", "ram", {"epochs": round(2 / 26 * LONG)}),
+    Condition("relax, faster control", "relax", {"control_rate": 0.01}),
     Condition("darts, preset rate", "darts", PRESET_RATE),
     Condition("pr-darts, preset rate", "pr-darts", PRESET_RATE),
     Condition("gdas", "gdas"),
@@ -75,7 +76,7 @@ BY_NAME = {condition.name: condition for condition in CONDITIONS}
 # A step of sf and relax evaluates 2 networks, of ram 26, or 6 if it takes one edge.
 EQUAL_EVALUATIONS = ("sf, long", "relax, long", "ram, one edge", "ram, short")
 COLUMNS = {
-    "equal epochs": ("sf", "relax", "ram", "darts", "pr-darts"),
+    "equal epochs": ("sf", "relax", "relax, faster control", "ram", "darts", "pr-darts"),
     "equal epochs, others": (
         *("rsps", "gdas", "enas", "snas", "st"),
         *("pr-darts, released", "darts, order 2"),
