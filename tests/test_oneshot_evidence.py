@@ -40,7 +40,7 @@ def test_halved_images_are_means_of_four_pixels() -> None:
 
 
 def test_equal_evaluations_are_equal() -> None:
-    """Within a step of an epoch of RAM's, by what the methods themselves say they evaluate."""
+    """As nearly as whole epochs can, by what the methods themselves say they evaluate."""
 
     def spent(name: str) -> int:
         recipe = BY_NAME[name].recipe()
@@ -50,15 +50,15 @@ def test_equal_evaluations_are_equal() -> None:
 
     budgets = [spent(name) for name in searches.EQUAL_EVALUATIONS]
     assert len(budgets) == 4
-    assert max(budgets) <= 1.05 * min(budgets)
+    assert max(budgets) <= 1.1 * min(budgets)
 
 
 def test_conditions_have_folders_of_their_own_and_say_how_they_differ() -> None:
     folders = {one.folder(Path(), seed) for one in searches.CONDITIONS for seed in searches.SEEDS}
     assert len(folders) == len(searches.CONDITIONS) * len(searches.SEEDS)
-    assert sorted(itertools.chain(*searches.COLUMNS.values())) == sorted(BY_NAME)
+    assert set(itertools.chain(*searches.COLUMNS.values())) == BY_NAME.keys()
     assert BY_NAME["sf"].deviations() == ""
-    assert BY_NAME["ram, one edge"].deviations() == "epochs 17, edges_per_step 1"
+    assert BY_NAME["ram, one edge"].deviations() == "epochs 8, edges_per_step 1"
     assert BY_NAME["darts, preset rate"].deviations() == "alpha_rate 0.0003"
 
 
@@ -113,7 +113,7 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
     assert course.found_shared == 33.5
     assert course.mass == pytest.approx((1 / (4 + np.e),) * 2)
     assert course.candidates == ((0, 10.0), (1, 11.0), (2, 12.0), (3, 13.0))
-    assert course.seconds == 3.0 * 4  # not of the first epoch, which compiles
+    assert course.seconds == 2.0 * 4
     assert searches.read(tmp_path / "absent", recipe) is None
     random = searches.read(finish("rsps", tmp_path, 0, cell=9), BY_NAME["rsps"].recipe())
     assert np.isnan([*random.mass, *random.entropy]).all()
@@ -122,7 +122,7 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
 def test_a_folder_of_other_constants_is_refused(tmp_path: Path) -> None:
     folder = finish("sf", tmp_path, 0, cell=9)
     with pytest.raises(SystemExit, match="other constants"):
-        searches.read(folder, BY_NAME["sf, long"].recipe())
+        searches.read(folder, BY_NAME["sf, preset rate"].recipe())
 
 
 def test_a_condition_counts_when_all_seeds_are_there(tmp_path: Path) -> None:
