@@ -74,7 +74,7 @@ def row(condition: Condition, courses: Sequence[Course], truth: Truth) -> dict[s
         "of the seeds": ", ".join(f"{one:.2f}" for one in test),
         "validation, %": plus_minus(truth.valid[cells]),
         "better cells, %": f"{truth.better(cells).mean():.0f}",
-        "random as good, %": f"{100 * chance(truth.test, test.mean(), len(cells)):.0f}",
+        "random as good, %": f"{100 * chance(truth.test, test.mean(), len(cells)):.1f}",
         "skips": f"{np.mean(skips):.1f} ({', '.join(map(str, skips))})",
         "nones": f"{np.mean(nones):.1f}",
         "P(skip)": "" if np.isnan(skip) else f"{skip:.2f}",
@@ -96,8 +96,15 @@ PAIRS = (
     ("ram, short", "relax"),
     ("relax, faster control", "relax"),
     ("sf", "darts"),
+    ("relax", "darts"),
     ("ram", "darts"),
+    ("sf", "rsps"),
+    ("relax", "rsps"),
+    ("ram", "rsps"),
+    ("darts", "rsps"),
+    ("pr-darts", "rsps"),
     ("pr-darts", "darts"),
+    ("pr-darts", "relax"),
     ("darts, preset rate", "darts"),
     ("pr-darts, preset rate", "darts, preset rate"),
     ("pr-darts, released", "darts"),
@@ -120,13 +127,15 @@ def differences(courses: Courses, truth: Truth) -> Iterator[dict[str, str]]:
             both = courses[first], courses[second]
             test = [truth.test[[course.cell for course in some]] for some in both]
             skips = [counted(some, nb201.Op.SKIP) for some in both]
+            shared = [[course.found_shared for course in some] for some in both]
             mass = [[course.mass[1] for course in some] for some in both]
             yield {
                 "search": first,
                 "less": second,
                 "test, points": welch(*test, 1),
                 "skips": welch(*skips, 1),
-                "P(skip)": welch(*mass, 2),
+                "P(skip)": "" if np.isnan(mass).any() else welch(*mass, 2),
+                "with shared weights, points": welch(*shared, 1),
             }
 
 
