@@ -181,15 +181,15 @@ def main() -> None:
     if not courses:
         raise SystemExit(f"{args.runs}: expected folders of searches; give --dataset to search")
     rows = [row(one, courses[one.name], truth) for one in CONDITIONS if one.name in courses]
-    setting = (
+    title = (
         f"Reduced NAS-Bench-201 supernet: {SHARED['channels']} channels, one cell a stage, 5,000 "
-        f"CIFAR-10 images at 16x16, {EPOCHS} epochs"
+        f"CIFAR-10 images at 16x16, {EPOCHS} epochs, α rate {SHARED['alpha_rate']:g}"
     )
     best, same = truth.test.argmax(), nb201.ops_to_index((int(nb201.Op.SKIP),) * 6)
     lines = [
         "# Searches on a supernet, and what their cells are worth",
         "",
-        f"{setting} but where the table says otherwise, α rate {SHARED['alpha_rate']:g}; seeds "
+        f"{title} but where the table says otherwise; seeds "
         f"{', '.join(map(str, SEEDS))}. Accuracies are those on CIFAR-10 of the cell found, "
         "trained for 200 epochs in full size; mean ± deviation over seeds.",
         "",
@@ -217,7 +217,7 @@ def main() -> None:
     print(text)
     args.out.mkdir(parents=True, exist_ok=True)
     write_atomically(args.out / "table.md", text.encode())
-    save_small(lambda: draw(courses, truth.test, setting), args.out / "curves.png")
+    save_small(lambda: draw(courses, truth.test, title), args.out / "curves.png")
 
 
 if __name__ == "__main__":

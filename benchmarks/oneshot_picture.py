@@ -110,8 +110,8 @@ def draw_condition(
 
 
 def save_small(figure: Any, path: Path) -> None:
-    """Draws it, and keeps 64 colours, which is a fifth of the size."""
+    """Draws it, and keeps 128 colours, which is a fraction of the size."""
     save(figure, path)
     buffer = io.BytesIO()
-    Image.open(path).convert("RGB").quantize(64).save(buffer, "PNG", optimize=True)
+    Image.open(path).convert("RGB").quantize(128).save(buffer, "PNG", optimize=True)
     write_atomically(path, buffer.getvalue())
