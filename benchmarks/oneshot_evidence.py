@@ -74,7 +74,7 @@ def row(condition: Condition, courses: Sequence[Course], truth: Truth) -> dict[s
         "of the seeds": ", ".join(f"{one:.2f}" for one in test),
         "validation, %": plus_minus(truth.valid[cells]),
         "better cells, %": f"{truth.better(cells).mean():.0f}",
-        "random as good, %": f"{100 * chance(truth.test, test.mean(), len(cells)):.1f}",
+        "random as good, %": f"{100 * chance(truth.test, test.mean(), len(cells)):.2g}",
         "skips": f"{np.mean(skips):.1f} ({', '.join(map(str, skips))})",
         "nones": f"{np.mean(nones):.1f}",
         "P(skip)": "" if np.isnan(skip) else f"{skip:.2f}",
