@@ -66,7 +66,7 @@ def draw(courses: Courses, accuracy: NDArray[np.float64], title: str) -> Any:
         column[2].axhline(accuracy.max(), color=GREY, linewidth=0.6)
         column[0].set_title(words, loc="left")
         column[-1].set_xlabel("epoch" if by_epoch else "evaluations")
-        column[0].legend(loc="lower left")
+        column[2].legend(*column[0].get_legend_handles_labels(), loc="lower right", ncols=2)
     for ax, label in zip(axes[:, 0], _PANELS, strict=True):
         ax.set_ylabel(label)
     return figure

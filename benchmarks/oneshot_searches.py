@@ -73,10 +73,10 @@ BY_NAME = {condition.name: condition for condition in CONDITIONS}
 # A step of sf and relax evaluates 2 networks, of ram 26, or 6 if it takes one edge.
 EQUAL_EVALUATIONS = ("sf", "relax", "ram, one edge", "ram, short")
 COLUMNS = {
-    "equal epochs": ("sf", "relax", "relax, faster control", "ram", "darts", "pr-darts"),
+    "equal epochs": ("sf", "relax", "ram", "darts", "pr-darts", "rsps"),
     "equal epochs, others": (
-        *("rsps", "gdas", "enas", "snas", "st"),
-        *("pr-darts, released", "darts, order 2"),
+        *("gdas", "enas", "snas", "st"),
+        *("pr-darts, released", "darts, order 2", "relax, faster control"),
     ),
     "equal epochs, preset α rate": tuple(n for n in BY_NAME if n.endswith("preset rate")),
     "equal evaluations": EQUAL_EVALUATIONS,
