@@ -25,7 +25,7 @@ _COLOURS = {
     "rsps": _BLACK,
     "gdas": _SKY,
     "enas": GREY,
-    "snas": GREEN,
+    "snas": ORANGE,
     "st": BLUE,
 }
 _PANELS = (
@@ -49,7 +49,7 @@ def draw(courses: Courses, accuracy: NDArray[np.float64], title: str) -> Any:
         for words, names in COLUMNS.items()
         if (here := [name for name in names if name in courses])
     }
-    figure = new_figure(8.6, 8)
+    figure = new_figure(4.2 + 2.2 * len(columns), 8)
     headline(
         figure,
         title,
@@ -66,7 +66,7 @@ def draw(courses: Courses, accuracy: NDArray[np.float64], title: str) -> Any:
         column[2].axhline(accuracy.max(), color=GREY, linewidth=0.6)
         column[0].set_title(words, loc="left")
         column[-1].set_xlabel("epoch" if by_epoch else "evaluations")
-        column[2].legend(*column[0].get_legend_handles_labels(), loc="lower right", ncols=2)
+        column[2].legend(*column[0].get_legend_handles_labels(), loc="lower right")
     for ax, label in zip(axes[:, 0], _PANELS, strict=True):
         ax.set_ylabel(label)
     return figure
