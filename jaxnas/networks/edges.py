@@ -35,7 +35,7 @@ def add_edges(
 
     Args:
         edge: (operation, image, kernels, weights) → image.
-        ends: (source, target) of each edge.
+        ends: (source, target) of each edge; among nodes after the edges that lead to its source.
         ops: int [E], or None for edges that need none.
         inputs: images that edges lead from [I, ...], or None where they lead from nodes.
         nodes: images that edges lead to [N, ...].
@@ -45,7 +45,6 @@ def add_edges(
     Returns:
         The nodes.
     """
-
     return _walk(edge, ends, ops, inputs, nodes, kernels, weights)
 
 
