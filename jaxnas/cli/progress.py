@@ -39,9 +39,8 @@ def new_bar(console: Console, *columns: ProgressColumn, seconds: float = 120) ->
 class BarProgress:
     """Lines on a console and, in a terminal, a bar between them; closed by ``with``."""
 
-    def __init__(self, where: str, console: Console | None = None) -> None:
-        """`where` says on what is computed; `console` is stderr by default."""
-        self._where = where
+    def __init__(self, console: Console | None = None) -> None:
+        """`console` is stderr by default."""
         self._console = console or Console(stderr=True)
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -63,10 +62,12 @@ class BarProgress:
     def _end(self, *, whole: bool) -> None:
         """Says what was done; `whole` unless an error ends it."""
 
-    def _start_bar(self, text: str, total: int, *columns: ProgressColumn) -> None:
-        """A bar of so many steps, in a terminal."""
+    def _start_bar(
+        self, text: str, total: int, *columns: ProgressColumn, seconds: float = 120
+    ) -> None:
+        """A bar of so many steps, in a terminal; `seconds` as in `new_bar`."""
         if self._console.is_terminal:
-            self._bar = new_bar(self._console, *columns)
+            self._bar = new_bar(self._console, *columns, seconds=seconds)
             self._task = self._bar.add_task(text, total=total)
             self._bar.start()
 
@@ -82,7 +83,8 @@ class StepProgress(BarProgress):
 
     def __init__(self, where: str, epochs: int, console: Console | None = None) -> None:
         """`where` says on what is computed; `console` is stderr by default."""
-        super().__init__(where, console)
+        super().__init__(console)
+        self._where = where
         self._epochs = epochs
         self._steps = 0
 
@@ -113,7 +115,8 @@ class RunProgress(BarProgress):
 
     def __init__(self, where: str, console: Console | None = None) -> None:
         """`where` says on what is computed; `console` is stderr by default."""
-        super().__init__(where, console)
+        super().__init__(console)
+        self._where = where
         self.done = 0
         self.total = 0
         self._first: float | None = None

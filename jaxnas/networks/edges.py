@@ -73,15 +73,10 @@ _Saved = tuple[Array | None, Array | None, Array, Any, Array]
 
 
 def _add_edges_forward(
-    edge: _Edge,
-    ends: tuple[tuple[int, int], ...],
-    ops: Array | None,
-    inputs: Array | None,
-    nodes: Array,
-    kernels: Any,
-    weights: Array,
+    edge: _Edge, ends: tuple[tuple[int, int], ...], *args: Any
 ) -> tuple[Array, _Saved]:
-    nodes = _walk(edge, ends, ops, inputs, nodes, kernels, weights)
+    nodes = _walk(edge, ends, *args)
+    ops, inputs, _, kernels, weights = args
     return nodes, (ops, inputs, nodes, kernels, weights)
 
 

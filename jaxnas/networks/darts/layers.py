@@ -156,7 +156,8 @@ def batch_norm(x: Array, scale: Array, shift: Array) -> Array:
     return _batch_norm_forward(x, scale, shift)[0]
 
 
-def _wide(a: Array) -> Array:
+def wide(a: Array) -> Array:
+    """A value for each channel [C], to go with images."""
     return a[:, None, None, None]
 
 
@@ -166,7 +167,7 @@ def _batch_norm_forward(
     mean = x.mean((1, 2, 3))
     variance = jnp.square(x).mean((1, 2, 3)) - jnp.square(mean)
     inverse = lax.rsqrt(jnp.maximum(variance, 0) + BN_EPSILON)
-    y = (x - _wide(mean)) * _wide(inverse * scale) + _wide(shift)
+    y = (x - wide(mean)) * wide(inverse * scale) + wide(shift)
     return y, (x, mean, inverse, scale)
 
 
@@ -177,8 +178,8 @@ def _batch_norm_backward(
     along_shift = dy.sum((1, 2, 3))
     along_scale = ((dy * x).sum((1, 2, 3)) - mean * along_shift) * inverse
     count = x[0].size
-    dx = dy - _wide(along_shift / count) - (x - _wide(mean)) * _wide(inverse * along_scale / count)
-    return dx * _wide(inverse * scale), along_scale, along_shift
+    dx = dy - wide(along_shift / count) - (x - wide(mean)) * wide(inverse * along_scale / count)
+    return dx * wide(inverse * scale), along_scale, along_shift
 
 
 batch_norm.defvjp(_batch_norm_forward, _batch_norm_backward)

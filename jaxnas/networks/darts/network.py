@@ -56,7 +56,7 @@ class BatchNorm(nn.Module):
         variance = self.variable("batch_stats", "variance", jnp.ones, (channels,), self.dtype)
         if not self.train:
             factor = scale * lax.rsqrt(variance.value + BN_EPSILON)
-            return x * _wide(factor) + _wide(shift - mean.value * factor)
+            return x * layers.wide(factor) + layers.wide(shift - mean.value * factor)
         if self.is_mutable_collection("batch_stats") and not self.is_initializing():
             pixels = lax.stop_gradient(x)
             count = pixels[0].size
@@ -64,10 +64,6 @@ class BatchNorm(nn.Module):
             mean.value += MOMENTUM * (pixels.mean((1, 2, 3)) - mean.value)
             variance.value += MOMENTUM * (unbiased - variance.value)
         return layers.batch_norm(x, scale, shift)
-
-
-def _wide(a: Array) -> Array:
-    return a[:, None, None, None]
 
 
 class EvaluationNetwork(nn.Module):
