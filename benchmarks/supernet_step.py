@@ -96,7 +96,7 @@ def program(kind: str, args: Any) -> Program:
     """One that takes a step whenever it is asked."""
     env = dict(os.environ)
     if not kind.startswith("torch-"):
-        from jaxnas.cli import process
+        from jaxnas.engine import environment as process
 
         env["GLIBC_TUNABLES"] = process.glibc_tunables(env.get("GLIBC_TUNABLES", ""))
     names = ("batch_size", "channels", "cells", "threads")

@@ -37,7 +37,7 @@ class Worker:
     def __init__(self, kind: str, scores: str, batch_size: int, workers: int, args: Any) -> None:
         env = dict(os.environ)
         if kind == "jaxnas" or args.same_allocator:
-            from jaxnas.cli import process
+            from jaxnas.engine import environment as process
 
             env = process.environment(env, workers, process.jaxlib_version(), glibc=True)
         options = {"scores": scores, "batch-size": batch_size, "workers": workers}
@@ -68,12 +68,12 @@ def jaxnas_scorer(args: Any, stack: contextlib.ExitStack) -> Any:
     import jax
 
     from jaxnas import data
-    from jaxnas.cli.memory import memory_trimmed
-    from jaxnas.engine import Settings
-    from jaxnas.engine.programs import Programs, group_proxies
-    from jaxnas.engine.schedule import run_on_workers
-    from jaxnas.engine.scoring import columns
+    from jaxnas.engine.memory import memory_trimmed
+    from jaxnas.engine.threads import run_on_workers
     from jaxnas.proxies import CATALOGUE
+    from jaxnas.scoring import Settings
+    from jaxnas.scoring.programs import Programs, group_proxies
+    from jaxnas.scoring.run import columns
 
     settings = Settings(batch_size=args.batch_size)
     names = [name for name in columns(args.scores) if name in CATALOGUE]

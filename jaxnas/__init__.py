@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxnas import estimators, evaluation, oracle, proxies, search, training
-    from jaxnas.engine import Settings, read_table, score
+    from jaxnas.scoring import Settings, read_table, score
     from jaxnas.version import __version__
 
 __all__ = [
@@ -27,9 +27,9 @@ __all__ = [
 
 _MODULES = ("estimators", "evaluation", "oracle", "proxies", "search", "training")
 _HOME = {
-    "Settings": "jaxnas.engine",
-    "read_table": "jaxnas.engine",
-    "score": "jaxnas.engine",
+    "Settings": "jaxnas.scoring",
+    "read_table": "jaxnas.scoring",
+    "score": "jaxnas.scoring",
     "__version__": "jaxnas.version",
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxnas import data
-from jaxnas.cli import entry
+from jaxnas.cli import main as entry
 from jaxnas.data import Images
 
 # A network small enough to compile in seconds; 16 pixels leave 4x4 in the last stage, so that

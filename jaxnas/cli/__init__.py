@@ -1,5 +1,5 @@
 """The command line, `jaxnas`: one file a command, and what they share."""
 
-from jaxnas.cli.entry import main
+from jaxnas.cli.main import main
 
 __all__ = ["main"]

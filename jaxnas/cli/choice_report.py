@@ -145,7 +145,7 @@ def report(candidates: Sequence[Row], by: str, chosen: Sequence[Row], folder: Pa
 
 
 def _print_candidates(rows: Sequence[Row], by: str) -> None:
-    from jaxnas.cli.printing import number, print_table
+    from jaxnas.cli.terminal.tables import number, print_table
 
     print_table(
         ["cell", "arch", "rank", "drawn", by, "status", "valid %", "test %", "seconds"]
@@ -170,7 +170,7 @@ def _print_candidates(rows: Sequence[Row], by: str) -> None:
 
 
 def _print_choices(rows: Sequence[Row]) -> None:
-    from jaxnas.cli.printing import print_table
+    from jaxnas.cli.terminal.tables import print_table
 
     datasets = _datasets(rows)
     print_table(

@@ -8,8 +8,8 @@ from typing import Any
 import click
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from jaxnas.cli import ranking
-from jaxnas.cli.printing import print_top
+from jaxnas.cli.terminal.tables import print_top
+from jaxnas.results import ranking
 
 PICTURE_FILE = "scores.png"
 _TOP = 10

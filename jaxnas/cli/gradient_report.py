@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from jaxnas.estimators import Estimator
     from jaxnas.search import Summary
-    from jaxnas.search.by_gradient import Curves, Settings
-    from jaxnas.search.curves import Rows
+    from jaxnas.search.by_gradient.curves import Rows
+    from jaxnas.search.by_gradient.searching import Curves, Settings
 
 _TABLE, _CURVES, _PICTURE = "table.csv", "curves.csv", "curves.png"
 
@@ -39,7 +39,7 @@ def report(common: Common, name: str, estimator: Estimator, settings: Settings) 
     """
     import numpy as np
 
-    from jaxnas.search.curves import curve_rows
+    from jaxnas.search.by_gradient.curves import curve_rows
     from jaxnas.spaces import nb201
 
     if common.out is not None and (
@@ -80,7 +80,7 @@ def _searched(
     from rich.console import Console
     from rich.progress import Progress
 
-    from jaxnas.search.by_gradient import concatenate, search_by_gradient
+    from jaxnas.search.by_gradient.searching import concatenate, search_by_gradient
 
     console = Console(stderr=True)
     groups = []

@@ -81,7 +81,7 @@ def _command(
         refuse(ctx, (*supernet_searching.OPTIONS, *_OF_SUPERNET), "needs --space too")
         _check_table(ctx, rest["dataset"])
 
-        from jaxnas.search.by_gradient import Settings
+        from jaxnas.search.by_gradient.searching import Settings
 
         common_ = Common(**{field.name: rest.pop(field.name) for field in fields(Common)})
         settings = Settings(queries, 0.1 if learning_rate is None else learning_rate)

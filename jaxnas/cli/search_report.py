@@ -131,7 +131,7 @@ def report(
 def read_benchmarks(common: Common, population: NDArray[np.int64]) -> list[Benchmark]:
     """One for each data set to report, all checked before any is searched."""
     from jaxnas import oracle
-    from jaxnas.cli.archive_progress import ArchiveProgress
+    from jaxnas.cli.terminal.archive_progress import ArchiveProgress
 
     with ArchiveProgress() as progress:
         table = oracle.read(common.oracle, progress)
@@ -180,7 +180,7 @@ def _summaries(
 
 
 def _print(rows: Sequence[Summary]) -> None:
-    from jaxnas.cli.printing import print_table
+    from jaxnas.cli.terminal.tables import print_table
 
     columns = ["method", "trainings", "seconds", "validation", "test", "source"]
     print_table(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jaxnas.cli import choice_report, options, selection
+from jaxnas.cli import choice_report, options
 from jaxnas.cli.choice_report import Benchmark
-from jaxnas.cli.process import Start
 from jaxnas.cli.search_report import REPORT_EPOCHS
+from jaxnas.engine.environment import Start
+from jaxnas.spaces import selection
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
@@ -119,17 +120,22 @@ def run(
         start(devices)
 
     from jaxnas import data, training
-    from jaxnas.cli.memory import memory_trimmed
-    from jaxnas.cli.progress import RunProgress
-    from jaxnas.cli.scoring import describe, keep_compiled_programs, local_devices, memory_errors
-    from jaxnas.cli.training import PICTURE_FILE, report
-    from jaxnas.cli.training_progress import TrainingProgress
-    from jaxnas.engine import scoring
-    from jaxnas.engine import settings as engine
+    from jaxnas.cli.commands.score import (
+        describe,
+        keep_compiled_programs,
+        local_devices,
+        memory_errors,
+    )
+    from jaxnas.cli.commands.train import PICTURE_FILE, report
+    from jaxnas.cli.terminal.progress import RunProgress
+    from jaxnas.cli.terminal.training_progress import TrainingProgress
+    from jaxnas.engine.memory import memory_trimmed
+    from jaxnas.plots.training_curves import plot_curves
     from jaxnas.proxies.catalogue import unknown_name
+    from jaxnas.scoring import run as scoring
+    from jaxnas.scoring import settings as engine
     from jaxnas.search import candidates
     from jaxnas.training.folder import TrainingFolder
-    from jaxnas.training.picture import plot_curves
     from jaxnas.training.run import check
 
     if task.by not in scoring.COLUMNS:
@@ -214,7 +220,7 @@ def _recipe(given: Mapping[str, Any]) -> Settings:
 
 def _scores(table: pa.Table, by: str, seed: int) -> dict[int, float]:
     """Score of each cell in the rows of a seed, NaN where it is undefined."""
-    from jaxnas.cli import ranking
+    from jaxnas.results import ranking
 
     cells, _, _, values = ranking.mean_scores(ranking.with_seed(table, seed), by)
     return dict(zip(cells.tolist(), values.tolist(), strict=True))
@@ -232,7 +238,7 @@ def _benchmark(task: Task, sample: Sequence[int]) -> Benchmark:
         return Benchmark(np.array(sample, np.int64), {})
 
     from jaxnas import oracle
-    from jaxnas.cli.archive_progress import ArchiveProgress
+    from jaxnas.cli.terminal.archive_progress import ArchiveProgress
 
     with ArchiveProgress() as progress:
         table = oracle.read(task.oracle, progress)

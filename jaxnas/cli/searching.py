@@ -241,7 +241,7 @@ def _read_scores(by: str, folder: Path | None) -> dict[int, float]:
 
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-    from jaxnas.cli import ranking
+    from jaxnas.results import ranking
 
     path = folder / _FILE
     if not path.is_file():

@@ -40,9 +40,9 @@ def top(
     folder: Path, by: str | None, k: int, seed: int | None, noise_range: options.NoiseRange
 ) -> None:
     """Prints the best cells of DIR, one per function; works while the run goes on."""
-    from jaxnas.cli import ranking
-    from jaxnas.cli.printing import print_top
-    from jaxnas.engine.scoring import columns, read_table
+    from jaxnas.cli.terminal.tables import print_top
+    from jaxnas.results import ranking
+    from jaxnas.scoring.run import columns, read_table
 
     if by is not None:
         columns(by)  # raises where there is no such score
@@ -58,9 +58,9 @@ def top(
 @click.command()
 def proxies() -> None:
     """Lists every score with its meaning and its paper."""
-    from jaxnas.cli.printing import print_table
-    from jaxnas.engine.scoring import ALL, COLUMNS
+    from jaxnas.cli.terminal.tables import print_table
     from jaxnas.proxies.catalogue import CATALOGUE
+    from jaxnas.scoring.run import ALL, COLUMNS
 
     rows = {name: (meaning, "NAS-Bench-201") for name, meaning in COUNT_MEANINGS.items()}
     rows |= {name: (entry.meaning, entry.paper) for name, entry in CATALOGUE.items()}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jaxnas.cli import options, selection
+from jaxnas.cli import options
 from jaxnas.cli.search_report import REPORT_EPOCHS
+from jaxnas.spaces import selection
 
 if TYPE_CHECKING:
     from jaxnas.oneshot import Outcome
@@ -108,8 +109,13 @@ def run(
     options.refuse_files(out, cache_dir)
 
     from jaxnas import data, oneshot
-    from jaxnas.cli.scoring import describe, keep_compiled_programs, local_devices, memory_errors
-    from jaxnas.cli.supernet_progress import SearchProgress
+    from jaxnas.cli.commands.score import (
+        describe,
+        keep_compiled_programs,
+        local_devices,
+        memory_errors,
+    )
+    from jaxnas.cli.terminal.search_progress import SearchProgress
     from jaxnas.oneshot.run import FOUND_FILE, LOG_FILE
     from jaxnas.plots.cell_graph import plot_cell
     from jaxnas.plots.supernet_search import plot_search
@@ -168,7 +174,7 @@ def _read_oracle(path: Path | None) -> Oracle | None:
         return None
 
     from jaxnas import oracle
-    from jaxnas.cli.archive_progress import ArchiveProgress
+    from jaxnas.cli.terminal.archive_progress import ArchiveProgress
     from jaxnas.spaces import nb201
 
     with ArchiveProgress() as progress:
@@ -185,7 +191,7 @@ def _read_oracle(path: Path | None) -> Oracle | None:
 
 def _report(outcome: Outcome, table: Oracle | None) -> None:
     """Prints what is found and, of a cell in a table, its accuracies there."""
-    from jaxnas.cli.printing import print_table
+    from jaxnas.cli.terminal.tables import print_table
     from jaxnas.spaces import nb201
 
     click.echo(outcome.architecture)

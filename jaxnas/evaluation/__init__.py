@@ -1,9 +1,8 @@
 """How well scores rank cells by accuracy, which cells they pick, and what chance and counts do."""
 
 from jaxnas.evaluation.baselines import chance, counts
-from jaxnas.evaluation.choosing import PROTOCOLS, Picked, Protocol, draws, pick
 from jaxnas.evaluation.evaluating import REPLICATES, Evaluation, EvaluationError, evaluate
-from jaxnas.evaluation.figures import FIGURES
+from jaxnas.evaluation.measures import FIGURES
 from jaxnas.evaluation.metrics import (
     above_median,
     best_percentile,
@@ -14,6 +13,7 @@ from jaxnas.evaluation.metrics import (
     spearman,
     top_accuracy,
 )
+from jaxnas.evaluation.picking import PROTOCOLS, Picked, Protocol, draws, pick
 from jaxnas.evaluation.report import CONDITIONS_FILE, TABLE_FILE, described, write_report
 from jaxnas.evaluation.scores import Score, average, scores_of
 

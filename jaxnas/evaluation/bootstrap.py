@@ -11,7 +11,7 @@ import numpy as np
 import threadpoolctl  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.evaluation import figures, replicates
+from jaxnas.evaluation import measures, replicates
 from jaxnas.evaluation.pairs import Floats
 from jaxnas.evaluation.scores import Score
 
@@ -59,7 +59,7 @@ def bootstrap(
         Of each score its figures for its S seeds in the order of `FIGURES`, [S, figures], and
         their resamples, [S, R, figures].
     """
-    shape = len(figures.FIGURES)
+    shape = len(measures.FIGURES)
     values = [np.full((len(score.values), shape), np.nan) for score in scores]
     samples = [np.full((len(score.values), resamples, shape), np.nan) for score in scores]
     drawn = replicates.resample(function, resamples, seed)
@@ -69,11 +69,11 @@ def bootstrap(
         truth, counts = accuracy[job.rows], params[job.rows]
         given = [scores[i].values[s, job.rows] for i, s in job.members]
         weights = drawn[:, part][function[job.rows]].astype(np.float64)
-        found = figures.resampled(given, truth, counts, weights)
+        found = measures.resampled(given, truth, counts, weights)
         for (i, s), score, resample in zip(job.members, given, found, strict=True):
             samples[i][s, part] = resample
             if not start:
-                values[i][s] = figures.values(score, truth, counts)
+                values[i][s] = measures.values(score, truth, counts)
 
     tasks = [(job, start) for job in _jobs(scores) for start in range(0, resamples, _AT_ONCE)]
     # One thread a task: BLAS's own threads would fight for the same cores.

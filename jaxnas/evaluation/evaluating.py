@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.evaluation import baselines, choosing, figures, metrics
+from jaxnas.evaluation import baselines, measures, metrics, picking
 from jaxnas.evaluation.bootstrap import bootstrap
 from jaxnas.evaluation.pairs import Floats
 from jaxnas.evaluation.scores import Score, average, scores_of
@@ -123,7 +123,7 @@ def evaluate(
     values, samples = bootstrap(scores, truth, params, function, resamples, seed, progress)
     picked = _picks(scores, truth, function, seed)
     columns = _identity(scores)
-    for place, name in enumerate(figures.FIGURES):
+    for place, name in enumerate(measures.FIGURES):
         columns |= _with_interval(
             name, [v[:, place] for v in values], [s[..., place] for s in samples]
         )
@@ -221,7 +221,7 @@ def _picks(
     scores: list[Score], accuracy: Floats, function: NDArray[np.integer], seed: int
 ) -> dict[str, list[float]]:
     columns: dict[str, list[float]] = {}
-    for protocol in choosing.PROTOCOLS:
+    for protocol in picking.PROTOCOLS:
         drawn: dict[int, NDArray[np.int64]] = {}
         means, stds = [], []
         for score in scores:
@@ -229,10 +229,10 @@ def _picks(
             for asked, values in zip(score.asked, score.values, strict=True):
                 pool = np.flatnonzero(asked)
                 if len(pool) not in drawn:
-                    drawn[len(pool)] = choosing.draws(len(pool), protocol, seed)
+                    drawn[len(pool)] = picking.draws(len(pool), protocol, seed)
                 chance = score.name == baselines.RANDOM
                 each.append(
-                    choosing.pick(
+                    picking.pick(
                         drawn[len(pool)],
                         None if chance else values[pool],
                         accuracy[pool],

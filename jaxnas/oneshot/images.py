@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnas.data import DataError, Images, check_side, random_order
+from jaxnas.data.splits import epoch_order, held_out, levels
 from jaxnas.oneshot.recipe import Recipe
 from jaxnas.oneshot.step import Batch
 from jaxnas.training.augmentation import augment, padding_of
 from jaxnas.training.programs import DeviceImages, normalised
-from jaxnas.training.splits import epoch_order, held_out, levels
 from jaxnas.types import Array
 
 

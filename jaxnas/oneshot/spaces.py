@@ -14,7 +14,7 @@ from jax.typing import DTypeLike
 from numpy.typing import NDArray
 
 from jaxnas.networks import darts as darts_networks
-from jaxnas.networks import nb201_supernet
+from jaxnas.networks.nb201 import supernet as nb201_supernet
 from jaxnas.oneshot.recipe import Rule
 from jaxnas.spaces import darts, nb201
 from jaxnas.types import Array, Params

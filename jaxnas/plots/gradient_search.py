@@ -28,7 +28,7 @@ def plot_curves(curves: Mapping[str, Rows], path: Path, title: str) -> None:
     """Draws curves as a PNG: a column a data set, bands of one deviation over runs.
 
     Args:
-        curves: by data set, from `jaxnas.search.curves.curve_rows`.
+        curves: by data set, from `jaxnas.search.by_gradient.curves.curve_rows`.
         path: of the picture, replaced whole or not at all.
         title: what was run.
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxnas.precision import with_float64
+from jaxnas.proxies.forward_order import forward_order
 from jaxnas.proxies.quantities import Quantity, Subject, compute
-from jaxnas.proxies.trace_order import forward_order
 from jaxnas.types import Apply, Array, Params, Path
 
 

@@ -1,6 +1,6 @@
 """Results on disk: records, the folder they are kept in, the finished table, joining folders."""
 
-from jaxnas.results.derived import REQUIRES, with_bases
+from jaxnas.proxies.derived import REQUIRES, with_bases
 from jaxnas.results.finished import SCORES_FILE, median_seconds, read_finished, settings_of
 from jaxnas.results.folder import Folder
 from jaxnas.results.manifest import JSON, Manifest, Request

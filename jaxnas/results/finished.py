@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from jaxnas.results import derived
+from jaxnas.proxies import derived
 from jaxnas.results.folder import Folder
 from jaxnas.results.manifest import MANIFEST_FILE, Request
 from jaxnas.results.parts import disk_errors

@@ -13,7 +13,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.results import derived
+from jaxnas.proxies import derived
 from jaxnas.results.manifest import FORMAT_VERSION, JSON, Request, canonical
 from jaxnas.results.parts import write_atomically
 from jaxnas.results.records import ResultsError, columns_of, first_of_each, score_names

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 
 from jaxnas.data import Images
-from jaxnas.engine.initial import InitialParameters
-from jaxnas.networks.nb201 import Network, cell_parameters
-from jaxnas.networks.trainable import TrainableNetwork
+from jaxnas.networks.initial import InitialParameters
+from jaxnas.networks.nb201.network import Network, cell_parameters
+from jaxnas.networks.nb201.trainable import TrainableNetwork
 from jaxnas.spaces import nb201
 from jaxnas.training.candidate import Candidate, cross_entropy
 from jaxnas.training.settings import Settings

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from jaxnas.results import JSON
-from jaxnas.results.identity import claim_folder, damaged
+from jaxnas.results.claim import claim_folder, damaged
 from jaxnas.results.parts import disk_errors, write_atomically
 from jaxnas.training.outcomes import Trained, from_json
 

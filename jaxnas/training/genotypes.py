@@ -12,9 +12,9 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from numpy.typing import NDArray
 
 from jaxnas.data import Images
-from jaxnas.engine.initial import draw
 from jaxnas.networks.darts import EvaluationNetwork
 from jaxnas.networks.darts.operations import from_usual, usual_shape
+from jaxnas.networks.initial import draw
 from jaxnas.networks.initialisers import Initialisation
 from jaxnas.spaces import darts
 from jaxnas.spaces.darts import Genotype

@@ -11,11 +11,11 @@ import optax  # type: ignore[import-untyped]
 from flax.traverse_util import flatten_dict, unflatten_dict
 from numpy.typing import NDArray
 
+from jaxnas.data.splits import Split
 from jaxnas.training.augmentation import augment, cutout, padding_of
 from jaxnas.training.candidate import Candidate, cross_entropy
-from jaxnas.training.recipe import optimiser
+from jaxnas.training.optimiser import optimiser
 from jaxnas.training.settings import Recipe
-from jaxnas.training.splits import Split
 from jaxnas.types import Array, Params
 
 

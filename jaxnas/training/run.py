@@ -14,10 +14,11 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from jaxnas import data
 from jaxnas.data import DataError, Images
-from jaxnas.engine.schedule import run_on_workers
-from jaxnas.engine.scoring import cell_indices
+from jaxnas.data.splits import Split, split
+from jaxnas.engine.threads import run_on_workers
 from jaxnas.results import JSON
 from jaxnas.results.parts import write_atomically
+from jaxnas.scoring.run import cell_indices
 from jaxnas.spaces.darts import Genotype, parse_genotype
 from jaxnas.training.candidate import Candidate
 from jaxnas.training.cells import cell_candidates
@@ -25,7 +26,6 @@ from jaxnas.training.folder import TrainingFolder
 from jaxnas.training.genotypes import genotype_candidates
 from jaxnas.training.outcomes import Trained, accuracies_table, curves_table
 from jaxnas.training.settings import DartsSettings, Recipe, Settings, test_digest
-from jaxnas.training.splits import Split, split
 from jaxnas.training.trainer import StepProgress, Trainer
 
 ACCURACIES_FILE = "accuracies.parquet"

@@ -7,14 +7,14 @@ from typing import Protocol
 import jax
 import numpy as np
 
+from jaxnas.data.splits import Split, augmentation_key, epoch_order
 from jaxnas.training.candidate import Candidate
 from jaxnas.training.checkpoints import Checkpoints
 from jaxnas.training.folder import TrainingFolder
+from jaxnas.training.optimiser import learning_rate
 from jaxnas.training.outcomes import Epoch, Trained
 from jaxnas.training.programs import DeviceImages, Programs, TrainState, batches
-from jaxnas.training.recipe import learning_rate
 from jaxnas.training.settings import Recipe
-from jaxnas.training.splits import Split, augmentation_key, epoch_order
 
 Job = tuple[Candidate, int]  # candidate, seed
 

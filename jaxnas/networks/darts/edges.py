@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import jax.numpy as jnp
 
-from jaxnas.networks import edges
+from jaxnas.networks import supernet_edges
 from jaxnas.networks.darts import layers
 from jaxnas.networks.darts.operations import Kernels, before_norm
 from jaxnas.spaces.darts import Op
@@ -43,7 +43,7 @@ def _operation(op: Op, stride: int, x: Array, kernels: Kernels, weight: Array) -
 
 
 def sampled_edge(stride: int, op: Array, x: Array, kernels: AllKernels, weights: Array) -> Array:
-    """One operation by its weight; see `jaxnas.networks.edges.sampled_edge`.
+    """One operation by its weight; see `jaxnas.networks.supernet_edges.sampled_edge`.
 
     Args:
         stride: 1 or 2.
@@ -52,14 +52,14 @@ def sampled_edge(stride: int, op: Array, x: Array, kernels: AllKernels, weights:
         kernels: of all eight operations, in the order of `Op`.
         weights: [8].
     """
-    return edges.sampled_edge(_branches(stride), op, x, kernels, weights)
+    return supernet_edges.sampled_edge(_branches(stride), op, x, kernels, weights)
 
 
-def _branches(stride: int) -> tuple[edges.Branch, ...]:
+def _branches(stride: int) -> tuple[supernet_edges.Branch, ...]:
     def none(x: Array, kernels: AllKernels, weight: Array) -> Array:
         return jnp.zeros_like(x[:, ::stride, ::stride])
 
-    def branch(op: Op) -> edges.Branch:
+    def branch(op: Op) -> supernet_edges.Branch:
         return lambda x, kernels, weight: _operation(op, stride, x, kernels[op], weight)
 
     return none, *(branch(op) for op in Op if op != Op.NONE)

@@ -17,7 +17,7 @@ from jaxnas.networks.darts import layers
 from jaxnas.networks.darts.operations import DILATION, factorised_reduction, in_layout
 from jaxnas.networks.initialisers import Initialisation, Initialiser
 from jaxnas.networks.layers import BN_EPSILON
-from jaxnas.networks.nb201 import Classifier, Conv
+from jaxnas.networks.nb201.network import Classifier, Conv
 from jaxnas.spaces.darts import (
     KERNEL_SIZE,
     STEM_MULTIPLIER,

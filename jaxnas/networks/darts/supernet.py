@@ -24,9 +24,9 @@ from jaxnas.networks.darts.operations import (
     kernel_shapes,
     stacked,
 )
-from jaxnas.networks.edges import add_edges
 from jaxnas.networks.initialisers import Initialisation, Initialiser
-from jaxnas.networks.nb201 import BatchNorm, Classifier, Conv
+from jaxnas.networks.nb201.network import BatchNorm, Classifier, Conv
+from jaxnas.networks.supernet_edges import add_edges
 from jaxnas.spaces.darts import (
     EDGES,
     NODES,
@@ -76,7 +76,7 @@ class Supernet(nn.Module):
                 each edge, int [14] for each kind: only that one is computed and multiplied by its
                 weight, and the other weights, which should be zero, are added bare. So it is the
                 same function, but for its gradient by those weights; see
-                `jaxnas.networks.edges.other_weights`.
+                `jaxnas.networks.supernet_edges.other_weights`.
 
         Raises:
             ValueError: if there is no such network, or weights or operations of another shape.

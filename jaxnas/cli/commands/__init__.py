@@ -1,0 +1,1 @@
+"""The commands of `jaxnas`, one file each, by its name."""

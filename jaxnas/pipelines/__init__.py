@@ -1,0 +1,1 @@
+"""Ways of working that join several parts: score, pick, train, choose."""

@@ -1,0 +1,1 @@
+"""Every table that a user sees, as data: headings, rows, notes."""

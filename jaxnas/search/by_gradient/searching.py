@@ -1,0 +1,240 @@
+"""Searches by gradient on a table, many at once; imports JAX, as `jaxnas.search` does not.
+
+A search moves the logits α of independent edges down an estimate of ∇_α E[1 - reward / 100].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from jaxnas.estimators import Estimator, entropy, gradient, mode
+from jaxnas.search.by_gradient.table_loss import at, by_ops, table_loss
+from jaxnas.spaces import nb201
+from jaxnas.types import Array
+
+_INITIAL_SCALE = 1e-3
+_BETAS = (0.5, 0.999)
+_POINTS = 50
+_DRAWS = 8
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of a search.
+
+    Attributes:
+        queries: evaluations of the loss that a search may spend.
+        learning_rate: Adam's, of the logits; b1 = 0.5, b2 = 0.999, as DARTS has them.
+
+    Raises:
+        ValueError: a setting is not above 0, or infinite.
+    """
+
+    queries: int
+    learning_rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.queries < 1:
+            raise ValueError(f"queries: expected 1 or more, got {self.queries}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(
+                f"learning rate: expected a finite number above 0, got {self.learning_rate:g}"
+            )
+
+    def steps(self, estimator: Estimator) -> int:
+        """How many estimates the queries pay for.
+
+        Raises:
+            ValueError: not one.
+        """
+        each = evaluations(estimator)
+        if self.queries < each:
+            raise ValueError(
+                f"{self.queries} queries are too few: one estimate takes {each}, so expected at "
+                f"least {each}"
+            )
+        return self.queries // each
+
+
+class Curves(NamedTuple):
+    """Runs over their queries: R runs, P points from the first steps to the last.
+
+    Attributes:
+        queries: int [P], evaluations spent.
+        mode: int [R, P], the most probable cell.
+        best: int [R, P], the cell of the highest reward so far; -1 throughout where an estimator
+            evaluates no single cells.
+        entropy: [R, P], of the distribution, in nats.
+        variance: [R, P], of the gradient's estimate at that point, the trace of its covariance
+            from 8 further draws, which are not counted as queries.
+        seconds: [R, P], simulated time of all trainings so far; NaN where `best` is -1.
+    """
+
+    queries: NDArray[np.int64]
+    mode: NDArray[np.int64]
+    best: NDArray[np.int64]
+    entropy: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+
+
+class _Tables(NamedTuple):
+    """By ops, [5, 5, 5, 5, 5, 5] each."""
+
+    losses: Array
+    seconds: Array
+    cells: Array
+
+
+class _Run(NamedTuple):
+    """A search under way.
+
+    Attributes:
+        key: of all that is still to be drawn.
+        logits: [6, 5].
+        adam: its moments.
+        state: the estimator's.
+        best: official index, -1 before the first.
+        least: its loss.
+        seconds: simulated, spent so far.
+    """
+
+    key: Array
+    logits: Array
+    adam: Any
+    state: Any
+    best: Array
+    least: Array
+    seconds: Array
+
+
+def evaluations(estimator: Estimator) -> int:
+    """Of one estimate on NAS-Bench-201."""
+    return estimator.evaluations(len(nb201.EDGES), len(nb201.OPS))
+
+
+def search_by_gradient(
+    estimator: Estimator,
+    rewards: NDArray[np.float64],
+    seconds: NDArray[np.float64],
+    settings: Settings,
+    seeds: Iterable[int],
+    seed: int = 0,
+    at_once: int = 50,
+) -> Iterator[Curves]:
+    """Runs a search of each number in `seeds`, `at_once` together, and yields their curves.
+
+    A run depends on `seed` and on its own number alone.
+
+    Args:
+        estimator: any; of `Estimator.mixing` "weights" it sees the table's multilinear extension.
+        rewards: percent [15625], finite, at each cell's index.
+        seconds: [15625], of the training that gives the reward.
+        settings: of every run.
+        seeds: the runs' numbers.
+        seed: of all runs.
+        at_once: runs computed together, by vmap.
+    """
+    tables = _Tables(
+        by_ops(1 - rewards / 100, jnp.float32),
+        by_ops(seconds, jnp.float32),
+        by_ops(np.arange(nb201.NUM_CELLS), jnp.int32),
+    )
+    steps = settings.steps(estimator)
+    points = np.unique(np.linspace(0, steps, min(_POINTS, steps) + 1).round().astype(int))
+    bounds = jnp.asarray(np.stack([points[:-1], points[1:]], axis=1), jnp.int32)
+
+    @jax.jit
+    def together(keys: Array) -> Any:
+        return jax.vmap(lambda key: _run(estimator, tables, settings, bounds, key))(keys)
+
+    root = jax.random.key(seed)
+    numbers = list(seeds)
+    for start in range(0, len(numbers), at_once):
+        some = numbers[start : start + at_once]
+        # The last group is filled up, so that it is the program of the others.
+        filled = some + some[-1:] * (min(at_once, len(numbers)) - len(some))
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(root, jnp.asarray(filled, jnp.uint32))
+        modes, best, entropies, variance, spent = (
+            np.asarray(values)[: len(some)] for values in together(keys)
+        )
+        yield Curves(
+            points[1:].astype(np.int64) * evaluations(estimator),
+            modes.astype(np.int64),
+            best.astype(np.int64),
+            entropies.astype(np.float64),
+            variance.astype(np.float64),
+            spent.astype(np.float64),
+        )
+
+
+def concatenate(curves: list[Curves]) -> Curves:
+    """Groups of runs of one search, in their order, as one."""
+    stacked = [np.concatenate(values) for values in list(zip(*curves, strict=True))[1:]]
+    return Curves(curves[0].queries, *stacked)
+
+
+def _run(
+    estimator: Estimator, tables: _Tables, settings: Settings, bounds: Array, key: Array
+) -> tuple[Array, ...]:
+    """One search: the last five fields of `Curves`, [P] each."""
+    adam = optax.adam(settings.learning_rate, *_BETAS)
+    loss = table_loss(tables.losses, estimator.mixing)
+    trains = estimator.mixing != "weights"
+
+    def step(_: Array, run: _Run) -> _Run:
+        key, own = jax.random.split(run.key)
+        estimate = gradient(estimator, run.state, own, run.logits, loss)
+        updates, moments = adam.update(estimate.gradient, run.adam)
+        logits = jnp.asarray(optax.apply_updates(run.logits, updates))
+        run = run._replace(key=key, logits=logits, adam=moments, state=estimate.state)
+        return _account(run, estimate.evaluations.ops, tables) if trains else run
+
+    def point(run: _Run, bound: Array) -> tuple[_Run, tuple[Array, ...]]:
+        run = jax.lax.fori_loop(bound[0], bound[1], step, run)
+        keys = jax.random.split(jax.random.fold_in(run.key, 1), _DRAWS)
+        draws = jax.lax.map(
+            lambda key: gradient(estimator, run.state, key, run.logits, loss).gradient, keys
+        )
+        shown = (
+            at(tables.cells, mode(run.logits)),
+            run.best,
+            entropy(run.logits),
+            jnp.var(draws, axis=0, ddof=1).sum(),
+            run.seconds if trains else jnp.full_like(run.seconds, jnp.nan),
+        )
+        return run, shown
+
+    key, at_logits, at_state = jax.random.split(key, 3)
+    logits = _INITIAL_SCALE * jax.random.normal(at_logits, (len(nb201.EDGES), len(nb201.OPS)))
+    first = _Run(
+        key,
+        logits,
+        adam.init(logits),
+        estimator.init(at_state, logits),
+        jnp.int32(-1),
+        jnp.float32(jnp.inf),
+        jnp.float32(0),
+    )
+    return jax.lax.scan(point, first, bounds)[1]
+
+
+def _account(run: _Run, ops: Array, tables: _Tables) -> _Run:
+    """Enters the cells trained for an estimate, ops [N, 6], into a run."""
+    losses = at(tables.losses, ops)
+    lowest = jnp.argmin(losses)
+    better = losses[lowest] < run.least
+    return run._replace(
+        best=jnp.where(better, at(tables.cells, ops[lowest]), run.best),
+        least=jnp.minimum(losses[lowest], run.least),
+        seconds=run.seconds + at(tables.seconds, ops).sum(),
+    )
