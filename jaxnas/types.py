@@ -1,7 +1,7 @@
 """Types shared by every part of the library."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 
@@ -9,3 +9,18 @@ Array: TypeAlias = jax.Array
 Params: TypeAlias = Any  # a pytree of arrays
 Apply: TypeAlias = Callable[[Params, Array], Array]  # (params, x [B, ...]) -> logits [B, K]
 Path: TypeAlias = tuple[str, ...]  # of a parameter in its tree
+
+
+class Tensor(NamedTuple):
+    """A tensor with two or more axes among a network's parameters.
+
+    Attributes:
+        path: the parameter's path in its tree.
+        index: place of the tensor along the parameter's first axis, where the parameter is a stack
+            of tensors; None where it is the tensor itself.
+        output_axis: the tensor's axis, without the stack's, along which the outputs lie.
+    """
+
+    path: Path
+    index: int | None = None
+    output_axis: int = -1

@@ -1,110 +1,59 @@
-"""What the user asks for, as text: cells, genotypes, proxies, seeds."""
+"""Which architectures a user means, on the command line and in Python.
+
+A SPEC is "all", "START:STOP", "random:N", "@FILE", an architecture in its space's notation, the
+name of a published one, or indices or archs separated by commas.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from jaxnas.spaces import darts, nb201
-from jaxnas.spaces.darts import Genotype
+from jaxnas.spaces.space import Space
+from jaxnas.words import unknown
 
-_FORMS = "all, START:STOP, random:N, an arch string, comma-separated indices, or @FILE"
+Selection = str | int | Iterable[str | int]
+"""A SPEC, an index, or a sequence of indices, archs and SPECs."""
+
 _INTEGER = re.compile(r"-?[0-9]+")
+_MOST = 10_000_000
 _LARGEST_SEED = 2**63 - 1
 
 
-def parse_cells(spec: str, seed: int) -> tuple[int, ...]:
-    """Official indices of the cells that a SPEC names, without repetitions, as it orders them.
+def select(cells: Selection, space: Space, seed: int = 0) -> tuple[str, ...]:
+    """The archs that a selection names, without repetitions, in its order.
 
     Args:
-        spec: `all`; `START:STOP`, half-open; `random:N`, see `draw`; arch strings or indices
-            separated by commas; or `@FILE` with one index or arch string a line, where blank
-            lines and what follows a # are left out.
-        seed: the run's first seed, by which `random:N` draws.
+        cells: a SPEC, see the module; or an index, or a sequence of indices and archs.
+        space: whose architectures they are.
+        seed: by which "random:N" draws.
+
+    Returns:
+        Archs, at least one.
 
     Raises:
-        ValueError: the SPEC names no cells; the sentence says what is wrong and where.
-        OSError: the file cannot be read.
-    """
-    spec = spec.strip()
-    if spec == "all":
-        return tuple(range(nb201.NUM_CELLS))
-    if spec.startswith("@"):
-        return _from_file(Path(spec[1:]).expanduser())
-    if spec.startswith("random:"):
-        return draw(_number(spec.removeprefix("random:"), spec), seed)
-    if ":" in spec:
-        return _from_range(spec)
-    return tuple(dict.fromkeys(_cell(item.strip()) for item in spec.split(",")))
-
-
-def draw(count: int, seed: int) -> tuple[int, ...]:
-    """Cells drawn without replacement.
-
-    Cell i has the i-th raw 64-bit output of PCG64(seed) as its key, and those with the lowest keys
-    are drawn, lowest first; numpy promises to keep that stream (NEP 19). So the cells are the same
-    with every release of numpy, and the smaller draw of a seed is the beginning of the larger.
-
-    Raises:
-        ValueError: there are not that many cells, or the seed is negative.
-    """
-    if not 1 <= count <= nb201.NUM_CELLS:
-        raise ValueError(f"cells random:{count}: expected 1 to {nb201.NUM_CELLS} cells")
-    keys = np.random.PCG64(seed).random_raw(nb201.NUM_CELLS)
-    return tuple(np.argsort(keys, kind="stable")[:count].tolist())
-
-
-def parse_genotype(text: str) -> Genotype:
-    """A genotype given by a published one's name, in any notation, or as @FILE that has one.
-
-    Raises:
-        ValueError: it is none of these; the sentence says what is wrong and where.
-        OSError: the file cannot be read.
-    """
-    text = text.strip()
-    if text.startswith("@"):
-        path = Path(text[1:]).expanduser()
-        content = _read_text(path)
-        try:
-            return darts.parse_genotype(content)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-    if any(mark in text for mark in "({["):
-        return darts.parse_genotype(text)
-    try:
-        return darts.published_genotype(text)
-    except ValueError as error:
-        raise ValueError(f"{error} A genotype itself and @FILE will also do.") from error
-
-
-def parse_architecture(text: str) -> int | Genotype:
-    """A cell of NAS-Bench-201, by its index or arch string, or a genotype of the DARTS space.
-
-    Raises:
-        ValueError: it is neither.
+        ValueError: the selection names no architecture of the space; the sentence says what is
+            wrong and where.
         OSError: a file cannot be read.
     """
-    text = text.strip()
-    if _INTEGER.fullmatch(text) or text.startswith("|"):
-        return _cell(text)
-    return parse_genotype(text)
+    if isinstance(cells, str):
+        return _from_spec(cells.strip(), space, seed)
+    several = [cells] if isinstance(cells, int | np.integer) else list(cells)
+    if not several:
+        raise ValueError("cells: expected at least one, got none")
+    found: dict[str, None] = {}
+    for cell in several:
+        if isinstance(cell, str):
+            found[_one(cell.strip(), space)] = None
+        else:
+            found[space.arch(cell)] = None
+    return tuple(found)
 
 
-def parse_proxies(text: str) -> tuple[str, ...]:
-    """Names separated by commas; whether there are such proxies is the engine's to say.
-
-    Raises:
-        ValueError: there is an empty name.
-    """
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names):
-        raise ValueError(f"proxies {text!r}: expected names separated by commas, or all")
-    return names
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
+def select_seeds(text: str) -> tuple[int, ...]:
     """Seeds separated by commas, without repetitions, in their order.
 
     Raises:
@@ -121,49 +70,83 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(seeds))
 
 
-def _from_range(spec: str) -> tuple[int, ...]:
-    start, stop = (_number(end, spec) for end in spec.split(":", 1))
-    if not 0 <= start < stop <= nb201.NUM_CELLS:
+def _from_spec(spec: str, space: Space, seed: int) -> tuple[str, ...]:
+    if spec == "all":
+        if space.size > _MOST:
+            raise ValueError(
+                f"cells all: expected a space that can be enumerated, but {space.title} has "
+                f"{space.size:.2g} architectures; ask for random:N or @FILE"
+            )
+        return tuple(map(space.arch, range(space.size)))
+    if spec.startswith("@"):
+        return _from_file(Path(spec[1:]).expanduser(), space)
+    if spec.startswith("random:"):
+        return space.draw(_number(spec.removeprefix("random:"), spec, space), seed)
+    if re.fullmatch(r"[^:()|{]*:[^:()|{]*", spec):
+        return _from_range(spec, space)
+    if any(mark in spec for mark in "({["):
+        return (_one(spec, space),)
+    return tuple(dict.fromkeys(_one(item.strip(), space) for item in spec.split(",")))
+
+
+def _from_range(spec: str, space: Space) -> tuple[str, ...]:
+    if not space.indexed:
         raise ValueError(
-            f"cells {spec}: expected 0 <= START < STOP <= {nb201.NUM_CELLS} (STOP is not included)"
+            f"cells {spec}: expected {space.notation}, as {space.title} has no indices; "
+            "random:N and @FILE will also do"
         )
-    return tuple(range(start, stop))
+    start, stop = (_number(end, spec, space) for end in spec.split(":", 1))
+    if not 0 <= start < stop <= space.size:
+        raise ValueError(
+            f"cells {spec}: expected 0 <= START < STOP <= {space.size} (STOP is not included)"
+        )
+    return tuple(map(space.arch, range(start, stop)))
 
 
-def _from_file(path: Path) -> tuple[int, ...]:
-    lines = _read_text(path).splitlines()
-    cells: dict[int, None] = {}
-    for number, line in enumerate(lines, 1):
+def _from_file(path: Path, space: Space) -> tuple[str, ...]:
+    try:
+        content = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected lines of text, got other bytes ({error})") from error
+    if content.lstrip().startswith("{"):  # one architecture as JSON, such as a search's
+        try:
+            return (space.parse(content),)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    found: dict[str, None] = {}
+    for number, line in enumerate(content.splitlines(), 1):
         item = line.split("#", 1)[0].strip()
         if not item:
             continue
         try:
-            cells[_cell(item)] = None
+            found[_one(item, space)] = None
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from error
-    if not cells:
-        raise ValueError(f"{path}: expected one index or arch string a line, got none")
-    return tuple(cells)
+    if not found:
+        raise ValueError(f"{path}: expected one architecture a line, got none")
+    return tuple(found)
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected lines of text, got other bytes ({error})") from error
-
-
-def _cell(item: str) -> int:
-    """The index of one cell, given as such or as an arch string."""
+def _one(item: str, space: Space) -> str:
+    """The arch of one architecture, given as its index, in its notation, or by its name."""
     if _INTEGER.fullmatch(item):
-        nb201.index_to_ops(int(item))  # raises if there is no such cell
-        return int(item)
-    if any(mark in item for mark in "|~+"):
-        return nb201.arch_to_index(item)
-    raise ValueError(f"cells {item!r}: expected {_FORMS}")
+        return space.arch(int(item))
+    if item in space.published:
+        return space.published[item]
+    if any(mark in item for mark in "|~+({["):
+        return space.parse(item)
+    if space.published:
+        raise ValueError(unknown("published architecture", item, space.published))
+    raise ValueError(
+        f"cells {item!r}: expected all, START:STOP, random:N, @FILE, comma-separated indices, or "
+        f"{space.notation}"
+    )
 
 
-def _number(text: str, spec: str) -> int:
+def _number(text: str, spec: str, space: Space) -> int:
     if not _INTEGER.fullmatch(text):
-        raise ValueError(f"cells {spec}: expected a whole number, got {text!r}; cells are {_FORMS}")
+        raise ValueError(
+            f"cells {spec}: expected a whole number, got {text!r}; cells are all, START:STOP, "
+            f"random:N, @FILE, or {space.notation}"
+        )
     return int(text)

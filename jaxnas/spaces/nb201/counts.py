@@ -22,8 +22,8 @@ _IMAGE_CHANNELS = 3
 def num_params(
     ops: npt.ArrayLike,
     num_classes: int = 10,
-    stem_channels: int = 16,
-    cells_per_stage: int = 5,
+    channels: int = 16,
+    depth: int = 5,
 ) -> npt.NDArray[np.int64]:
     """Counts trainable parameters: convolutions, BN scales and shifts, linear layer with bias.
 
@@ -32,8 +32,8 @@ def num_params(
     Args:
       ops: integers [..., 6].
       num_classes: outputs of the linear layer.
-      stem_channels: channels c of the first stage.
-      cells_per_stage: cells in each of the three stages.
+      channels: channels c of the first stage.
+      depth: cells in each of the three stages.
 
     Returns:
       int64 [...], number of parameters.
@@ -41,20 +41,18 @@ def num_params(
     Raises:
       ValueError: if ops are not codes 0..4 with a last axis of 6, or a size is not positive.
     """
-    _check_positive(
-        num_classes=num_classes, stem_channels=stem_channels, cells_per_stage=cells_per_stage
-    )
-    widths = _widths(stem_channels)
-    stem = 9 * _IMAGE_CHANNELS * stem_channels + 2 * stem_channels
+    _check_positive(num_classes=num_classes, channels=channels, depth=depth)
+    stages = widths(channels)
+    stem = 9 * _IMAGE_CHANNELS * channels + 2 * channels
     # Two 3x3 convolutions with BN and the 1x1 shortcut without.
     residual = sum(
-        9 * a * b + 2 * b + 9 * b * b + 2 * b + a * b for a, b in itertools.pairwise(widths)
+        9 * a * b + 2 * b + 9 * b * b + 2 * b + a * b for a, b in itertools.pairwise(stages)
     )
-    last_bn = 2 * widths[-1]
-    linear = widths[-1] * num_classes + num_classes
+    last_bn = 2 * stages[-1]
+    linear = stages[-1] * num_classes + num_classes
     edge = np.zeros(len(OPS), dtype=np.int64)
-    edge[Op.CONV1X1] = cells_per_stage * sum(w * w + 2 * w for w in widths)
-    edge[Op.CONV3X3] = cells_per_stage * sum(9 * w * w + 2 * w for w in widths)
+    edge[Op.CONV1X1] = depth * sum(w * w + 2 * w for w in stages)
+    edge[Op.CONV3X3] = depth * sum(9 * w * w + 2 * w for w in stages)
     return np.asarray(stem + residual + last_bn + linear + edge[as_ops(ops)].sum(axis=-1))
 
 
@@ -62,8 +60,8 @@ def num_flops(
     ops: npt.ArrayLike,
     num_classes: int = 10,
     image_size: int = 32,
-    stem_channels: int = 16,
-    cells_per_stage: int = 5,
+    channels: int = 16,
+    depth: int = 5,
 ) -> npt.NDArray[np.int64]:
     """Counts FLOPs of one image's forward pass as NAS-Bench-201 publishes them.
 
@@ -75,8 +73,8 @@ def num_flops(
       ops: integers [..., 6].
       num_classes: outputs of the linear layer.
       image_size: height and width in pixels, a multiple of 4.
-      stem_channels: channels c of the first stage.
-      cells_per_stage: cells in each of the three stages.
+      channels: channels c of the first stage.
+      depth: cells in each of the three stages.
 
     Returns:
       int64 [...], number of multiply-adds per image.
@@ -85,34 +83,34 @@ def num_flops(
       ValueError: if ops are not codes 0..4 with a last axis of 6, a size is not positive, or
         image_size is not a multiple of 4.
     """
-    _check_positive(
-        num_classes=num_classes,
-        image_size=image_size,
-        stem_channels=stem_channels,
-        cells_per_stage=cells_per_stage,
-    )
-    if image_size % 4:
-        raise ValueError(
-            f"image_size: expected a multiple of 4 (two blocks halve it), got {image_size}."
-        )
-    widths = _widths(stem_channels)
+    check_sizes(num_classes, image_size, channels, depth)
+    stages = widths(channels)
     pixels = [(image_size // shrink) ** 2 for shrink in (1, 2, 4)]
-    stem = 9 * _IMAGE_CHANNELS * stem_channels * pixels[0]
+    stem = 9 * _IMAGE_CHANNELS * channels * pixels[0]
     residual = sum(
         (9 * a * b + 9 * b * b + a * b) * p
-        for (a, b), p in zip(itertools.pairwise(widths), pixels[1:], strict=True)
+        for (a, b), p in zip(itertools.pairwise(stages), pixels[1:], strict=True)
     )
-    linear = widths[-1] * num_classes + num_classes
-    conv1x1 = cells_per_stage * sum(w * w * p for w, p in zip(widths, pixels, strict=True))
+    linear = stages[-1] * num_classes + num_classes
+    conv1x1 = depth * sum(w * w * p for w, p in zip(stages, pixels, strict=True))
     edge = np.zeros(len(OPS), dtype=np.int64)
     edge[Op.CONV1X1] = conv1x1
     edge[Op.CONV3X3] = 9 * conv1x1
     return np.asarray(stem + residual + linear + edge[as_ops(ops)].sum(axis=-1))
 
 
-def _widths(stem_channels: int) -> list[int]:
+def widths(channels: int) -> list[int]:
     """Channels of the three stages."""
-    return [stem_channels, 2 * stem_channels, 4 * stem_channels]
+    return [channels, 2 * channels, 4 * channels]
+
+
+def check_sizes(num_classes: int, image_size: int, channels: int, depth: int) -> None:
+    """Raises ValueError if there is no such network."""
+    _check_positive(num_classes=num_classes, image_size=image_size, channels=channels, depth=depth)
+    if image_size % 4:
+        raise ValueError(
+            f"image_size: expected a multiple of 4 (two blocks halve it), got {image_size}."
+        )
 
 
 def _check_positive(**sizes: int) -> None:
