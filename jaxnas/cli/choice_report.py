@@ -212,7 +212,7 @@ def _write(rows: Sequence[Row], path: Path) -> None:
     import csv
     import io
 
-    from jaxnas.results.parts import write_atomically
+    from jaxnas.results.files import write_atomically
 
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]))

@@ -140,7 +140,7 @@ def _summaries(
 
 def _write_curves(rows: Mapping[str, Rows], path: Path) -> None:
     """Writes the curves of all data sets as CSV, whole or not at all; NaN is empty."""
-    from jaxnas.results.parts import write_atomically
+    from jaxnas.results.files import write_atomically
 
     text = io.StringIO()
     writer = csv.writer(text)

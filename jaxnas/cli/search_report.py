@@ -212,7 +212,7 @@ def _accuracy(mean: float | None, deviation: float | None) -> str:
 
 def write(summaries: Mapping[str, Sequence[Summary]], path: Path) -> None:
     """Writes all rows as CSV, whole or not at all; what is not known is empty."""
-    from jaxnas.results.parts import write_atomically
+    from jaxnas.results.files import write_atomically
     from jaxnas.search import Summary
 
     text = io.StringIO()

@@ -11,7 +11,7 @@ import pyarrow.csv  # type: ignore[import-untyped]
 
 from jaxnas.evaluation.evaluating import Evaluation
 from jaxnas.results import JSON
-from jaxnas.results.parts import write_atomically
+from jaxnas.results.files import write_atomically
 
 TABLE_FILE = "evaluation.csv"
 CONDITIONS_FILE = "evaluation.json"

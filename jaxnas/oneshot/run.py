@@ -26,7 +26,7 @@ from jaxnas.oneshot.spaces import SPACES, Found, Space
 from jaxnas.oneshot.step import State, initial_state
 from jaxnas.results import JSON
 from jaxnas.results.claim import claim_folder
-from jaxnas.results.parts import write_atomically
+from jaxnas.results.files import write_atomically
 from jaxnas.training.checkpoints import Checkpoints
 
 MANIFEST_FILE = "search.json"

@@ -27,7 +27,7 @@ from jaxnas.oracle import benchmark
 from jaxnas.oracle.columns import from_columns
 from jaxnas.oracle.files import arrays, read_columns
 from jaxnas.oracle.table import Oracle, OracleError
-from jaxnas.results.parts import disk_errors, write_atomically
+from jaxnas.results.files import disk_errors, write_atomically
 from jaxnas.spaces import nb201
 
 Progress = Callable[[int, int], None]

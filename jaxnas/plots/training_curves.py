@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jaxnas.results.parts import write_atomically
+from jaxnas.results.files import write_atomically
 from jaxnas.training.candidate import label
 from jaxnas.training.outcomes import Trained
 

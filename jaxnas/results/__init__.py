@@ -1,30 +1,26 @@
-"""Results on disk: records, the folder they are kept in, the finished table, joining folders."""
+"""Results on disk: records, the folder they are kept in, the finished table, joining runs."""
 
-from jaxnas.proxies.derived import REQUIRES, with_bases
-from jaxnas.results.finished import SCORES_FILE, median_seconds, read_finished, settings_of
+from jaxnas.results.files import ResultsError
+from jaxnas.results.finished import SCORES_FILE, median_seconds, read_finished
 from jaxnas.results.folder import Folder
 from jaxnas.results.manifest import JSON, Manifest, Request
-from jaxnas.results.merge import Merged, merge
-from jaxnas.results.records import Record, ResultsError, to_table
-from jaxnas.results.table import assemble, used_noise_range, write_table
+from jaxnas.results.ranking import Ranked, best
+from jaxnas.results.records import Record
+from jaxnas.results.table import settings_of, space_of, used_noise_range
 
 __all__ = [
     "JSON",
-    "REQUIRES",
     "SCORES_FILE",
     "Folder",
     "Manifest",
-    "Merged",
+    "Ranked",
     "Record",
     "Request",
     "ResultsError",
-    "assemble",
+    "best",
     "median_seconds",
-    "merge",
     "read_finished",
     "settings_of",
-    "to_table",
+    "space_of",
     "used_noise_range",
-    "with_bases",
-    "write_table",
 ]

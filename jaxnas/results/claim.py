@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxnas.results.files import ResultsError, disk_errors, write_atomically
 from jaxnas.results.folder import lock_folder, refuse_other_settings
 from jaxnas.results.manifest import JSON
-from jaxnas.results.parts import disk_errors, write_atomically
-from jaxnas.results.records import ResultsError
 
 
 def claim_folder(

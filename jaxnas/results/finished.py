@@ -1,29 +1,28 @@
-"""Reading a finished run: its table, the settings that made it, and what its scores cost."""
+"""Reading a finished run: its table, and what its scores cost."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from jaxnas.proxies import derived
+from jaxnas.results.files import ResultsError, disk_errors
 from jaxnas.results.folder import Folder
 from jaxnas.results.manifest import MANIFEST_FILE, Request
-from jaxnas.results.parts import disk_errors
-from jaxnas.results.records import ResultsError
-from jaxnas.spaces import nb201
+from jaxnas.results.records import long_table
+from jaxnas.results.table import IDENTITY, score_columns, settings_of, space_of
+from jaxnas.spaces import Space
 
 SCORES_FILE = "scores.parquet"
-_SETTINGS = b"jaxnas.settings"
-_KEYS = ("cell", "function", "seed")
+_KEYS = ("arch", "function", "seed")
 
 
 def read_finished(folder: Path) -> pa.Table:
-    """The table of a folder whose run has finished.
+    """The table of a folder whose run has finished, or of a Parquet file.
 
     The folder's `scores.parquet` is enough; where its manifest is there too, all that was ever
     asked of the folder must be in the table.
@@ -31,10 +30,26 @@ def read_finished(folder: Path) -> pa.Table:
     Raises:
         ResultsError: there is no table, it is none, or the run has not finished.
     """
+    if folder.suffix == ".parquet" and folder.is_file():
+        return read_scores(folder)
     path = folder / SCORES_FILE
     manifest = (folder / MANIFEST_FILE).is_file()
     if not path.is_file():
         raise ResultsError(_unfinished(folder) if manifest else _not_there(folder))
+    table = read_scores(path)
+    if manifest:
+        with Folder.load(folder) as run:
+            if not all(_holds(table, request) for request in run.requests):
+                raise ResultsError(_unfinished(folder))
+    return table
+
+
+def read_scores(path: Path) -> pa.Table:
+    """A finished table from its Parquet file, checked.
+
+    Raises:
+        ResultsError: the file is none, or has no settings.
+    """
     with disk_errors(path, "read"):
         data = path.read_bytes()
     try:
@@ -45,24 +60,65 @@ def read_finished(folder: Path) -> pa.Table:
             "command writes it again"
         ) from error
     _check_rows(table, path)
-    if manifest:
-        with Folder.load(folder) as run:
-            if not all(_holds(table, request) for request in run.requests):
-                raise ResultsError(_unfinished(folder))
     return table
 
 
-def settings_of(table: pa.Table) -> dict[str, Any]:
-    """Settings of the run that a table is of, from its metadata; empty where it has none."""
-    settings: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_SETTINGS, b"{}"))
-    return settings
+def to_long(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """What a run would have recorded for a finished table, as a long table without times.
+
+    Args:
+        table: a finished table.
+        names: scores that are recorded, so neither counts nor derived ones.
+    """
+    space, merged = space_of(table), bool(settings_of(table).get("merge", True))
+    rows = table.filter(pc.not_equal(table["status"], "disconnected"))
+    archs = scored_archs(rows, space) if merged else rows["arch"].to_pylist()
+    seeds = rows["seed"].to_pylist()
+    parts = []
+    for name in names:
+        if name in rows.column_names:
+            valid = rows[name].is_valid().to_pylist()
+            part = [
+                (arch, seed, name, value, None)
+                for arch, seed, value, known in zip(
+                    archs, seeds, rows[name].to_pylist(), valid, strict=True
+                )
+                if known
+            ]
+            parts += list(dict.fromkeys(part))
+    return long_table(*(zip(*parts, strict=True) if parts else ((),) * 5))
 
 
-def median_seconds(folder: Path) -> dict[str, float]:
-    """Seconds of one cell by score: the median over the networks scored, on one device.
+def scored_archs(table: pa.Table, space: Space) -> list[str]:
+    """For each row of a table the arch that represents its function."""
+    functions = table["function"].to_pylist()
+    return [space.arch(one) if isinstance(one, int) else one for one in functions]
+
+
+def requests_of(table: pa.Table) -> tuple[Request, ...]:
+    """What was asked for, by a finished table: rows that have the same columns are one request."""
+    columns = np.array([table[name].is_valid().to_numpy() for name in score_columns(table)])
+    archs, seeds = table["arch"].to_pylist(), table["seed"].to_pylist()
+    asked: dict[tuple[int, bytes], list[str]] = {}
+    for row, (arch, seed) in enumerate(zip(archs, seeds, strict=True)):
+        asked.setdefault((seed, columns[:, row].tobytes()), []).append(arch)
+    names = np.array(score_columns(table))
+    return tuple(
+        Request(tuple(some), (seed,), tuple(names[np.frombuffer(mask, np.bool_)].tolist()))
+        for (seed, mask), some in asked.items()
+        if any(mask)
+    )
+
+
+def median_seconds(folder: Path, requires: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Seconds of one network by score: the median over the networks scored, on one device.
 
     Scores that share a backward pass are timed together, each with the time of all. A derived
     score costs what those do that it needs.
+
+    Args:
+        folder: of a run.
+        requires: name of each derived score → columns that it needs.
 
     Returns:
         Empty where the folder holds a table alone; scores whose time is not known are left out.
@@ -75,7 +131,7 @@ def median_seconds(folder: Path) -> dict[str, float]:
     names = np.array(scores["score"].to_pylist(), str)
     seconds = scores["seconds"].to_numpy()
     known = {str(name): float(np.median(seconds[names == name])) for name in np.unique(names)}
-    for name, bases in derived.REQUIRES.items():
+    for name, bases in requires.items():
         if all(base in known for base in bases):
             known[name] = sum(known[base] for base in bases)
     return known
@@ -99,30 +155,33 @@ def _check_rows(table: pa.Table, path: Path) -> None:
     lacking = [name for name in _KEYS if name not in table.column_names]
     if lacking:
         raise ResultsError(
-            f"{path} is no table of scores: expected the columns {', '.join(_KEYS)}, got no "
+            f"{path} is no table of scores: expected the columns {', '.join(IDENTITY)}, got no "
             f"{', '.join(lacking)}; give the folder of a run of jaxnas score"
         )
-    cells, seeds = table["cell"].to_numpy(), table["seed"].to_numpy()
-    outside = (cells < 0) | (cells >= nb201.NUM_CELLS)
-    if outside.any():
-        raise ResultsError(
-            f"{path}: expected cells 0 to {nb201.NUM_CELLS - 1}, got {cells[outside][0]}"
-        )
-    pairs, counts = np.unique(np.stack([cells, seeds]), axis=1, return_counts=True)
+    space = space_of(table)
+    archs, code = np.unique(np.array(table["arch"].to_pylist(), str), return_inverse=True)
+    for arch in archs.tolist():
+        try:
+            space.encode(arch)
+        except ValueError as error:
+            raise ResultsError(f"{path}: {error}; the table is not of {space.title}") from error
+    pairs, counts = np.unique(
+        np.stack([code, table["seed"].to_numpy()]), axis=1, return_counts=True
+    )
     if counts.max(initial=0) > 1:
-        cell, seed = pairs[:, np.argmax(counts)]
+        arch, seed = pairs[:, np.argmax(counts)]
         raise ResultsError(
-            f"{path}: expected one row for each cell and seed, got cell {cell} with seed {seed} "
-            f"{counts.max()} times; remove the duplicates"
+            f"{path}: expected one row for each architecture and seed, got {archs[arch]} with seed "
+            f"{seed} {counts.max()} times; remove the duplicates"
         )
 
 
 def _holds(table: pa.Table, request: Request) -> bool:
     """Whether the table has a value, NaN included, for all that was asked."""
-    asked = np.isin(table["cell"].to_numpy(), request.cells)
-    asked &= np.isin(table["seed"].to_numpy(), request.seeds)
-    if asked.sum() < len(request.cells) * len(request.seeds):
+    asked = pc.is_in(table["arch"], pa.array(request.archs, pa.string()))
+    asked = pc.and_(asked, pc.is_in(table["seed"], pa.array(request.seeds)))
+    rows = table.filter(asked)
+    if rows.num_rows < len(request.archs) * len(request.seeds):
         return False
-    rows = table.filter(pa.array(asked))
     columns = [rows[name] for name in request.columns if name in rows.column_names]
     return len(columns) == len(request.columns) and not any(c.null_count for c in columns)

@@ -18,6 +18,7 @@ from typing import Self
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from jaxnas.results import parts
+from jaxnas.results.files import ResultsError, disk_errors, parquet_bytes, write_atomically
 from jaxnas.results.manifest import (
     JSON,
     MANIFEST_FILE,
@@ -31,14 +32,14 @@ from jaxnas.results.manifest import (
 )
 from jaxnas.results.records import (
     Record,
-    ResultsError,
     columns_of,
     concat,
     first_of_each,
     from_table,
-    score_names,
     to_table,
+    with_archs,
 )
+from jaxnas.spaces import Space
 
 _PARTS = "parts"
 _LOCK = ".lock"
@@ -79,7 +80,7 @@ class Folder:
                 open, its manifest is damaged, missing or newer, or the disk refuses.
         """
         folder = Path(path)
-        with parts.disk_errors(folder, "created"):
+        with disk_errors(folder, "created"):
             (folder / _PARTS).mkdir(parents=True, exist_ok=True)
         lock = lock_folder(folder)
         try:
@@ -118,18 +119,17 @@ class Folder:
         """What was asked for, over all sessions, in the order of asking."""
         return self.manifest.requests
 
-    def request(self, cells: Iterable[int], seeds: Iterable[int], columns: Iterable[str]) -> None:
+    @property
+    def space(self) -> Space:
+        """The space whose architectures are scored."""
+        return self.manifest.space
+
+    def request(self, asked: Request) -> None:
         """Notes in the manifest what is asked for, before it is scored.
 
-        Args:
-            cells: official indices of the cells, as the table will list them.
-            seeds: seeds.
-            columns: names of the table's columns, derived scores and counts included.
-
         Raises:
-            ResultsError: if one of them is empty or out of range, or the disk refuses.
+            ResultsError: the disk refuses.
         """
-        asked = Request(tuple(cells), tuple(seeds), tuple(columns))
         self._update(self.manifest.with_request(asked))
 
     def adopt(self, manifest: Manifest) -> None:
@@ -147,18 +147,17 @@ class Folder:
         Raises:
             ResultsError: if the disk refuses, or the folder is not open for writing.
         """
-        table = to_table(records)
-        if table.num_rows:
-            self.append_part(parts.encode(table))
+        self.append_table(to_table(records))
 
-    def append_part(self, data: bytes) -> None:
-        """Writes the bytes of one part, as `good_parts` gives them, as the newest part."""
+    def append_table(self, table: pa.Table) -> None:
+        """Writes a long table as one part, unless it is empty; as `append`."""
         self._check_writable()
-        parts.write_part(self.path / _PARTS, self._next, data)
-        self._next += 1
+        if table.num_rows:
+            parts.write_part(self.path / _PARTS, self._next, parquet_bytes(table))
+            self._next += 1
 
-    def good_parts(self) -> Iterator[tuple[bytes, pa.Table]]:
-        """Bytes and long table of each part, in writing order.
+    def good_parts(self) -> Iterator[pa.Table]:
+        """The long table of each part, in writing order.
 
         A damaged part is warned about once and left out, so that its scores count as missing; in
         a folder open for writing it is renamed to ``*.damaged``.
@@ -171,32 +170,25 @@ class Folder:
             except parts.DamagedPartError as error:
                 self._put_aside(path, str(error))
                 continue
-            yield part
+            yield with_archs(part, self.space)
 
     def scores(self) -> pa.Table:
-        """All scores as one long table, sorted by cell, then seed.
+        """All scores as one long table, without repetitions.
 
-        Where a (cell, seed, score) was written several times, the first writing counts.
+        Where an (arch, seed, score) was written several times, the first writing counts.
 
         Returns:
             A table of `records.LONG_SCHEMA`; null values are explained at `records.to_table`.
         """
-        return first_of_each(concat(table for _, table in self.good_parts()))
+        return first_of_each(concat(self.good_parts()))
 
     def records(self) -> list[Record]:
-        """`scores` as records, sorted by cell, then seed."""
+        """`scores` as records."""
         return from_table(self.scores())
 
-    def known(self) -> dict[tuple[int, int], set[str]]:
-        """(cell, seed) → names of the scores on disk, failed (NaN) ones included."""
-        table = self.scores()
-        table = table.filter(table["value"].is_valid())
-        cells, seeds, codes, _ = columns_of(table)
-        names = score_names(table)
-        known: dict[tuple[int, int], set[str]] = {}
-        for cell, seed, code in zip(cells.tolist(), seeds.tolist(), codes.tolist(), strict=True):
-            known.setdefault((cell, seed), set()).add(names[code])
-        return known
+    def known(self) -> dict[tuple[str, int], set[str]]:
+        """(arch, seed) → names of the scores on disk, failed (NaN) ones included."""
+        return known_scores(self.scores())
 
     def close(self) -> None:
         """Lets other processes write; closing twice does nothing."""
@@ -227,14 +219,14 @@ class Folder:
         self._check_writable()
         path = self.path / MANIFEST_FILE
         if manifest != self.manifest or not path.exists():
-            parts.write_atomically(path, dump(manifest))
+            write_atomically(path, dump(manifest))
             self.manifest = manifest
 
     def _put_aside(self, path: Path, why: str) -> None:
         self._set_aside.add(path)
         what = "left out"
         if self._lock is not None:
-            with parts.disk_errors(path, "set aside"):
+            with disk_errors(path, "set aside"):
                 path.replace(path.with_name(path.name + ".damaged"))
             what = f"set aside as {path.name}.damaged"
         warnings.warn(
@@ -242,6 +234,18 @@ class Folder:
             "scored again.",
             stacklevel=3,
         )
+
+
+def known_scores(scores: pa.Table) -> dict[tuple[str, int], set[str]]:
+    """(arch, seed) → names of the scores with a value, NaN included, in a long table."""
+    columns = columns_of(scores.filter(scores["value"].is_valid()))
+    known: dict[tuple[str, int], set[str]] = {}
+    for arch, seed, score in zip(
+        columns.archs.tolist(), columns.seeds.tolist(), columns.scores.tolist(), strict=True
+    ):
+        network = columns.arch_names[arch], seed
+        known.setdefault(network, set()).add(columns.score_names[score])
+    return known
 
 
 def lock_folder(folder: Path) -> int:
@@ -253,7 +257,7 @@ def lock_folder(folder: Path) -> int:
     Raises:
         ResultsError: if another process has it, or the disk refuses.
     """
-    with parts.disk_errors(folder, "locked"):
+    with disk_errors(folder, "locked"):
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -271,7 +275,7 @@ def lock_folder(folder: Path) -> int:
 def _read_manifest(folder: Path) -> Manifest | None:
     """The folder's manifest, None where there is none."""
     path = folder / MANIFEST_FILE
-    with parts.disk_errors(path, "read"):
+    with disk_errors(path, "read"):
         try:
             data = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from jaxnas.results.records import ResultsError
-from jaxnas.spaces import nb201
+from jaxnas.results.files import ResultsError
+from jaxnas.spaces import DEFAULT, Space, find
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 _FORMAT = "jaxnas-results"
 _RANGE = re.compile(r"(-?\d+)(?:-(-?\d+))?")
@@ -22,32 +22,27 @@ _RANGE = re.compile(r"(-?\d+)(?:-(-?\d+))?")
 
 @dataclass(frozen=True)
 class Request:
-    """Scores asked for: every column, of every cell, with every seed.
+    """Scores asked for: every column, of every architecture, with every seed.
 
     Each attribute is sorted and without repetitions, however it was given.
 
     Attributes:
-        cells: official indices.
+        archs: architectures.
         seeds: seeds.
         columns: names of scores.
     """
 
-    cells: tuple[int, ...]
+    archs: tuple[str, ...]
     seeds: tuple[int, ...]
     columns: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "cells", tuple(sorted(set(map(operator.index, self.cells)))))
+        object.__setattr__(self, "archs", tuple(sorted(set(self.archs))))
         object.__setattr__(self, "seeds", tuple(sorted(set(map(operator.index, self.seeds)))))
         object.__setattr__(self, "columns", tuple(sorted(set(self.columns))))
         for name, given in vars(self).items():
             if not given:
                 raise ResultsError(f"A request's {name}: expected at least one, got none.")
-        if self.cells[0] < 0 or self.cells[-1] >= nb201.NUM_CELLS:
-            raise ResultsError(
-                f"A request's cells: expected indices in 0..{nb201.NUM_CELLS - 1}, "
-                f"got {self.cells[0]}..{self.cells[-1]}."
-            )
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,11 @@ class Manifest:
     sessions: tuple[dict[str, JSON], ...] = ()
     requests: tuple[Request, ...] = ()
 
+    @property
+    def space(self) -> Space:
+        """The space whose architectures were scored."""
+        return space_in(self.settings)
+
     def with_session(self, session: Mapping[str, JSON]) -> Manifest:
         """The manifest with the session added, if it is new."""
         plain = plain_json(session)
@@ -76,6 +76,30 @@ class Manifest:
         if request in self.requests:
             return self
         return replace(self, requests=(*self.requests, request))
+
+
+def space_in(settings: Mapping[str, Any]) -> Space:
+    """The space that a run's settings name.
+
+    Raises:
+        ResultsError: this jaxnas has no space of that name.
+    """
+    try:
+        return find(str(settings.get("space", DEFAULT.name)))
+    except ValueError as error:
+        raise ResultsError(f"The settings of a run: {error}") from error
+
+
+# Names of settings in format 1, when there was one space.
+_OLD_NAMES = {"stem_channels": "channels", "cells_per_stage": "depth"}
+
+
+def current_settings(settings: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Settings of a run of any format by today's names."""
+    if "space" in settings:
+        return dict(settings)
+    renamed = {_OLD_NAMES.get(name, name): value for name, value in settings.items()}
+    return {"space": DEFAULT.name, **renamed}
 
 
 def encode_ranges(numbers: Iterable[int]) -> str:
@@ -161,7 +185,7 @@ def dump(manifest: Manifest) -> bytes:
         "sessions": list(manifest.sessions),
         "requests": [
             {
-                "cells": encode_ranges(request.cells),
+                **_encode_archs(request.archs, manifest.space),
                 "seeds": encode_ranges(request.seeds),
                 "columns": list(request.columns),
             }
@@ -195,11 +219,15 @@ def parse(data: bytes, where: object) -> Manifest:
             f"to {FORMAT_VERSION}): update jaxnas or use another folder."
         )
     try:
+        settings = current_settings(_dict(content["settings"]))
+        space = space_in(settings)
         return Manifest(
-            settings=_dict(content["settings"]),
+            settings=settings,
             sessions=tuple(_dict(session) for session in content["sessions"]),
-            requests=tuple(_request(request) for request in content["requests"]),
+            requests=tuple(_request(request, space) for request in content["requests"]),
         )
+    except ResultsError:
+        raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(where, repr(error)) from error
 
@@ -211,10 +239,18 @@ def _damaged(where: object, what: str) -> ResultsError:
     )
 
 
-def _request(content: Any) -> Request:
-    return Request(
-        decode_ranges(content["cells"]), decode_ranges(content["seeds"]), tuple(content["columns"])
-    )
+def _encode_archs(archs: Sequence[str], space: Space) -> dict[str, JSON]:
+    """Architectures as ranges of their indices, or as they are where they have none."""
+    indices = space.indices(archs)
+    return {"archs": list(archs)} if indices is None else {"cells": encode_ranges(indices.tolist())}
+
+
+def _request(content: Any, space: Space) -> Request:
+    if "archs" in content:
+        archs = tuple(space.parse(arch) for arch in content["archs"])
+    else:
+        archs = tuple(space.arch(index) for index in decode_ranges(content["cells"]))
+    return Request(archs, decode_ranges(content["seeds"]), tuple(content["columns"]))
 
 
 def _dict(content: Any) -> dict[str, JSON]:

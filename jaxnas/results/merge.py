@@ -1,4 +1,4 @@
-"""Joining folders that were scored on several machines."""
+"""Joining runs that were scored on several machines."""
 
 from __future__ import annotations
 
@@ -7,68 +7,106 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from jaxnas.results import parts
+from jaxnas.results.files import ResultsError, disk_errors
+from jaxnas.results.finished import SCORES_FILE, read_scores, requests_of, to_long
 from jaxnas.results.folder import Folder
-from jaxnas.results.manifest import differences, phrases
-from jaxnas.results.records import ResultsError, columns_of, concat, first_of_each
+from jaxnas.results.manifest import (
+    MANIFEST_FILE,
+    Manifest,
+    canonical,
+    differences,
+    phrases,
+    plain_json,
+)
+from jaxnas.results.records import columns_of, concat, first_of_each
+from jaxnas.results.table import settings_of
+
+Source: TypeAlias = str | os.PathLike[str] | pa.Table
+"""A folder of `jaxnas.score`, its Parquet file, or its table."""
 
 
 @dataclass(frozen=True)
-class Merged:
-    """What a merge did.
+class Run:
+    """What one source holds.
 
     Attributes:
-        parts: number of parts copied.
-        conflicts: number of (cell, seed, score) with different values in different folders.
+        name: of the source, for messages.
+        manifest: settings, sessions and requests.
+        scores: a long table, without repetitions.
+    """
+
+    name: str
+    manifest: Manifest
+    scores: pa.Table
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Several runs as one.
+
+    Attributes:
+        manifest: settings, all sessions and requests.
+        scores: a long table; where runs have different values the first run's.
+        conflicts: number of (arch, seed, score) with different values in different runs.
         largest_difference: of those, the largest |a - b| / max(|a|, |b|); infinite where one of
             two values is not finite.
     """
 
-    parts: int
+    manifest: Manifest
+    scores: pa.Table
     conflicts: int
     largest_difference: float
 
 
-def merge(folders: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Merged:
-    """Joins the scores, requests and sessions of folders with equal settings.
-
-    Float32 results of different machines differ in their last digits: where folders hold
-    different values of one score, the first folder given wins and a warning says how many differ
-    and by how much.
+def read_run(source: Source, names: Sequence[str]) -> Run:
+    """Reads a source.
 
     Args:
-        folders: results folders, at least one, which stay as they are.
-        out: the folder to make; absent or empty. Its table is the caller's to write.
+        source: a folder, a Parquet file or a table.
+        names: scores that are recorded, so neither counts nor derived ones.
 
     Raises:
-        ResultsError: if a folder is none, their settings differ, `out` is in use, or the disk
-            refuses.
+        ResultsError: it is none of these, or is damaged.
     """
-    sources = [Folder.load(folder) for folder in folders]
-    target = Path(out)
-    _check_sources(sources)
-    with parts.disk_errors(target, "read"):
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise ResultsError(
-                f"{target} is not empty: expected an absent or empty folder to merge into."
-            )
-    tables = []
-    copied = 0
-    with Folder.open(target, sources[0].settings) as joined:
-        for source in sources:
-            good = []
-            for data, table in source.good_parts():
-                joined.append_part(data)
-                good.append(table)
-            copied += len(good)
-            tables.append(first_of_each(concat(good)))
-        # Last, so that a merge that was cut short does not look finished.
-        for source in sources:
-            joined.adopt(source.manifest)
+    if isinstance(source, pa.Table):
+        return _of_table("a table", source, names)
+    path = Path(source)
+    if path.is_dir() and ((path / MANIFEST_FILE).is_file() or not (path / SCORES_FILE).is_file()):
+        with Folder.load(path) as folder:
+            return Run(str(path), folder.manifest, folder.scores())
+    if path.is_dir():
+        path = path / SCORES_FILE
+    return _of_table(str(path), read_scores(path), names)
+
+
+def _of_table(name: str, table: pa.Table, names: Sequence[str]) -> Run:
+    manifest = Manifest(plain_json(settings_of(table)), (), requests_of(table))
+    return Run(name, manifest, to_long(table, names))
+
+
+def join(runs: Sequence[Run]) -> Joined:
+    """Joins the scores, requests and sessions of runs with equal settings.
+
+    Float32 results of different machines differ in their last digits: where runs hold different
+    values of one score, the first run given wins and a warning says how many differ and by how
+    much.
+
+    Raises:
+        ResultsError: their settings differ, or there is none.
+    """
+    _check_settings(runs)
+    manifest = runs[0].manifest
+    for run in runs[1:]:
+        for session in run.manifest.sessions:
+            manifest = manifest.with_session(session)
+        for request in run.manifest.requests:
+            manifest = manifest.with_request(request)
+    tables = [run.scores for run in runs]
     conflicts, largest = _compare(tables)
     if conflicts:
         warnings.warn(
@@ -76,22 +114,45 @@ def merge(folders: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]
             f"difference {largest:.2g}): those of the folder given first were kept.",
             stacklevel=2,
         )
-    return Merged(copied, conflicts, largest)
+    return Joined(manifest, first_of_each(concat(tables)), conflicts, largest)
 
 
-def _check_sources(sources: Sequence[Folder]) -> None:
-    if not sources:
-        raise ResultsError("Folders to merge: expected at least one, got none.")
-    first = sources[0]
-    for source in sources[1:]:
-        different = differences(first.settings, source.settings)
-        if different:
-            ours = phrases((name, text) for name, text, _ in different)
-            theirs = phrases((name, text) for name, _, text in different)
+def check_target(out: Path) -> None:
+    """Raises ResultsError unless a folder can be merged into: absent or empty."""
+    with disk_errors(out, "read"):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ResultsError(
-                f"{first.path} holds scores with {ours}, {source.path} with {theirs}: only folders "
-                "with equal settings can be merged."
+                f"{out} is not empty: expected an absent or empty folder to merge into."
             )
+
+
+def write_joined(joined: Joined, out: Path) -> None:
+    """Makes a folder of joined runs; its table is the caller's to write.
+
+    Raises:
+        ResultsError: `out` is in use, or the disk refuses.
+    """
+    check_target(out)
+    with Folder.open(out, joined.manifest.settings) as folder:
+        folder.append_table(joined.scores)
+        # Last, so that a merge that was cut short does not look finished.
+        folder.adopt(joined.manifest)
+
+
+def _check_settings(runs: Sequence[Run]) -> None:
+    if not runs:
+        raise ResultsError("Folders to merge: expected at least one, got none.")
+    first = runs[0]
+    for run in runs[1:]:
+        if canonical(first.manifest.settings) == canonical(run.manifest.settings):
+            continue
+        different = differences(first.manifest.settings, run.manifest.settings)
+        ours = phrases((name, text) for name, text, _ in different)
+        theirs = phrases((name, text) for name, _, text in different)
+        raise ResultsError(
+            f"{first.name} holds scores with {ours}, {run.name} with {theirs}: only runs with "
+            "equal settings can be merged."
+        )
 
 
 def _compare(tables: Sequence[pa.Table]) -> tuple[int, float]:
@@ -101,12 +162,12 @@ def _compare(tables: Sequence[pa.Table]) -> tuple[int, float]:
         tables: long tables, each without repetitions.
     """
     table = concat(tables)
-    table = table.filter(table["value"].is_valid()).combine_chunks()
-    cells, seeds, codes, values = columns_of(table)
-    order = np.lexsort((codes, seeds, cells))  # stable: the first table's entry comes first
-    cells, seeds, codes, values = cells[order], seeds[order], codes[order], values[order]
+    columns = columns_of(table.filter(table["value"].is_valid()).combine_chunks())
+    keys = np.stack([columns.archs, columns.seeds, columns.scores])
+    order = np.lexsort(keys[::-1])  # stable: the first table's entry comes first
+    keys, values = keys[:, order], columns.values[order]
     new = np.ones(len(values), np.bool_)
-    new[1:] = (np.diff([cells, seeds, codes]) != 0).any(axis=0)
+    new[1:] = (np.diff(keys) != 0).any(axis=0)
     group = np.cumsum(new) - 1
     first = values[new][group]
     differ = (values != first) & ~(np.isnan(values) & np.isnan(first))

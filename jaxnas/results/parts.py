@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from jaxnas.results.records import LONG_SCHEMA, ResultsError
+from jaxnas.results.files import ResultsError, disk_errors, write_atomically
+from jaxnas.results.records import LONG_SCHEMA, OLD_LONG_SCHEMA
 
 _NAME = re.compile(r"(\d{8})-([0-9a-f]{16})\.parquet")
 _LEFTOVER = re.compile(r"\.(manifest\.json|.+\.parquet)\.\d+\.tmp")
@@ -21,46 +19,6 @@ _LEFTOVER = re.compile(r"\.(manifest\.json|.+\.parquet)\.\d+\.tmp")
 
 class DamagedPartError(ResultsError):
     """A part's content is not what was written."""
-
-
-@contextlib.contextmanager
-def disk_errors(path: Path, action: str) -> Iterator[None]:
-    """Turns the operating system's errors into one sentence.
-
-    Args:
-        path: what was worked on.
-        action: what failed, as in "could not be <action>".
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise ResultsError(
-            f"{path} could not be {action} ({reason}): expected a folder on a disk with free space "
-            "that this user may read and write; mend it or choose another folder, what was "
-            "written before is kept."
-        ) from error
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file so that a crash at any moment leaves the old file or the new one.
-
-    Raises:
-        ResultsError: if the disk is full, read-only or otherwise refuses; nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with disk_errors(path, "written"):
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        _sync_folder(path.parent)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -71,15 +29,8 @@ def remove_leftovers(folder: Path) -> None:
                 path.unlink()
 
 
-def encode(table: pa.Table) -> bytes:
-    """A long table as the bytes of a Parquet file."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return bytes(sink.getvalue())
-
-
 def write_part(folder: Path, number: int, data: bytes) -> None:
-    """Writes the bytes of `encode` as part `number`; its checksum becomes part of its name."""
+    """Writes the bytes of a part, numbered; their checksum becomes part of its name."""
     write_atomically(folder / f"{number:08d}-{_checksum(data)}.parquet", data)
 
 
@@ -96,11 +47,11 @@ def next_number(folder: Path) -> int:
     return 1 + max((int(match[1]) for match in matches if match), default=0)
 
 
-def read_part(path: Path) -> tuple[bytes, pa.Table]:
+def read_part(path: Path) -> pa.Table:
     """Reads and verifies a part.
 
     Returns:
-        Its bytes, and the long table that they hold.
+        The long table that it holds, of either schema.
 
     Raises:
         DamagedPartError: if the content does not match the checksum in the name, or is no part.
@@ -122,19 +73,10 @@ def read_part(path: Path) -> tuple[bytes, pa.Table]:
         table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise DamagedPartError(f"its content is not Parquet: {error}") from error
-    if not table.schema.equals(LONG_SCHEMA):
+    if not any(table.schema.equals(known) for known in (LONG_SCHEMA, OLD_LONG_SCHEMA)):
         raise DamagedPartError(f"its columns are {', '.join(table.schema.names)} or of other types")
-    return data, table
+    return table
 
 
 def _checksum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes a rename in the folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,103 +1,182 @@
-"""The best cells of a table of scores, one per function."""
+"""The best architectures of a table, by one score or by a combination of several.
+
+A combination is written `js+params`: the sum over its scores of log(rank / n), as in Lee & Ham,
+"AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search", CVPR 2024, section 3.3.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
+import scipy.stats  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-# A run ends with the cells that are best by the first of these that it has.
-PREFERRED = ("pjs", "js", "gradient_kernel")
+from jaxnas.results.files import ResultsError
+from jaxnas.results.table import score_columns, settings_of
+from jaxnas.words import unknown
 
-_ROW = ("cell", "arch", "function", "seed", "status")
-_COUNTS = ("params", "flops")
+PLUS = "+"
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A cell and its score.
+    """An architecture and its score.
 
     Attributes:
-        cell: official index.
-        arch: its arch string.
+        cell: official index, None where the space has none.
+        arch: the architecture.
         value: its score, the mean over seeds where there are several.
         seeds: number of seeds that it is the mean of.
     """
 
-    cell: int
+    cell: int | None
     arch: str
     value: float
     seeds: int
 
 
-def scores_of(table: pa.Table) -> tuple[str, ...]:
-    """Names of a table's scores, counts included."""
-    return tuple(name for name in table.column_names if name not in _ROW)
+class Values(NamedTuple):
+    """Scores of a table's architectures, in order of their first row; [N] each.
+
+    Attributes:
+        cells: official indices, None where there are none.
+        archs: the architectures.
+        functions: what stands for each one's function, as the table has it.
+        values: means over seeds; NaN where one is not finite, or where a combination gives no rank.
+        seeds: number of seeds that each is the mean of.
+    """
+
+    cells: list[int | None]
+    archs: list[str]
+    functions: NDArray[np.generic]
+    values: NDArray[np.float64]
+    seeds: NDArray[np.int64]
+
+
+def parse_by(text: str) -> tuple[str, ...]:
+    """Names of the scores of a combination, or of the one score.
+
+    Raises:
+        ResultsError: a name is empty, or comes twice.
+    """
+    names = tuple(name.strip() for name in text.split(PLUS))
+    if not all(names):
+        raise ResultsError(
+            f"score {text!r}: expected names joined by +, such as js+params, got an empty name; "
+            "leave the + out or name another score"
+        )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ResultsError(
+            f"score {text!r}: expected different scores, got {twice[0]} twice; name each once"
+        )
+    return names
+
+
+def check_by(table: pa.Table, by: str) -> tuple[str, ...]:
+    """Names of the scores of a combination, all of which a table has.
+
+    Raises:
+        ResultsError: as `parse_by`, or the table lacks one.
+    """
+    names, known = parse_by(by), score_columns(table)
+    for name in names:
+        if name not in known:
+            raise ResultsError(f"{unknown('score', name, known)}: the table has {', '.join(known)}")
+    return names
+
+
+def score_values(table: pa.Table, by: str) -> Values:
+    """The score of each architecture that a table has it of, undefined or not.
+
+    Ranks of a combination go over the functions that have all of its scores finite: rank 1 is the
+    worst, ties share the mean rank. A function's score is that of its first architecture in the
+    table, and each of its architectures has its value.
+
+    Args:
+        table: of `jaxnas.score`.
+        by: a score, or several joined by +.
+
+    Raises:
+        ResultsError: as `check_by`.
+    """
+    names = check_by(table, by)
+    for name in names:
+        table = table.filter(table[name].is_valid())
+    archs, first, group = np.unique(
+        np.array(table["arch"].to_pylist(), object).astype(str),
+        return_index=True,
+        return_inverse=True,
+    )
+    order = np.argsort(first)
+    place = np.argsort(order)[group]
+    first = first[order]
+    seeds = np.bincount(place, minlength=len(first)).astype(np.int64)
+    means = [_means(table[name], place, seeds) for name in names]
+    rows = table.take(pa.array(first))
+    functions = np.array(rows["function"].to_pylist())
+    values = means[0] if len(names) == 1 else _combined(np.array(means), functions)
+    cells = rows["cell"].to_pylist() if "cell" in rows.column_names else [None] * len(first)
+    return Values(cells, archs[order].tolist(), functions, values, seeds)
+
+
+def best(table: pa.Table, by: str | None = None, k: int = 10) -> list[Ranked]:
+    """The k architectures of different functions with the highest scores, the highest first.
+
+    An architecture's score is its mean over the seeds that are scored; one with a score that is not
+    finite has no rank. Of equal scores the first in the table comes first, and of a function the
+    architecture that comes first stands for it.
+
+    Args:
+        table: of `jaxnas.score` or `jaxnas.read_table`.
+        by: a score, or a combination such as "js+params"; by default the table's `default_score`.
+        k: how many, at least one.
+
+    Raises:
+        ResultsError: the table has no such score, no settings, or k is below 1.
+    """
+    settings_of(table)
+    if k < 1:
+        raise ResultsError(f"k: expected at least 1, got {k}; ask for more")
+    found = score_values(table, by or default_score(table))
+    order = np.argsort(-found.values, kind="stable")
+    order = order[np.isfinite(found.values[order])]
+    _, heads = np.unique(found.functions[order], return_index=True)
+    return [
+        Ranked(found.cells[i], found.archs[i], float(found.values[i]), int(found.seeds[i]))
+        for i in order[np.sort(heads)][:k].tolist()
+    ]
 
 
 def default_score(table: pa.Table) -> str:
-    """The score by which a table is ranked where the user names none."""
-    names = scores_of(table)
-    others = (name for name in names if name not in _COUNTS)
+    """The score by which a table is ranked where the user names none: the first of `PREFERRED`."""
+    names = score_columns(table)
+    floats = (name for name in names if pa.types.is_floating(table.schema.field(name).type))
     preferred = (name for name in PREFERRED if name in names)
-    return next(preferred, next(others, names[0]))
+    return next(preferred, next(floats, names[0]))
+
+
+PREFERRED = ("pjs", "js", "gradient_kernel")
+"""Scores by which tables are ranked by default, the first that is there."""
 
 
 def with_seed(table: pa.Table, seed: int) -> pa.Table:
     """The rows of one seed.
 
     Raises:
-        ValueError: there are none.
+        ResultsError: there are none.
     """
     chosen = table.filter(pc.equal(table["seed"], seed))
     if not chosen.num_rows:
         seeds = ", ".join(map(str, sorted(set(table["seed"].to_pylist()))))
-        raise ValueError(f"there are no scores of seed {seed}: there are those of seed {seeds}")
+        raise ResultsError(f"there are no scores of seed {seed}: there are those of seed {seeds}")
     return chosen
-
-
-def mean_scores(
-    table: pa.Table, by: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Each scored cell's mean over its seeds.
-
-    Returns:
-        Of the cells that have the score, undefined or not: index rising, first row in the table
-        without its nulls, number of seeds, mean (NaN where one is), each [N].
-    """
-    table = table.filter(table[by].is_valid())
-    cells, first, group = np.unique(
-        table["cell"].to_numpy(), return_index=True, return_inverse=True
-    )
-    values = table[by].to_numpy().astype(np.float64)
-    seeds = np.bincount(group, minlength=len(cells))
-    means = np.bincount(group, weights=values, minlength=len(cells)) / np.maximum(seeds, 1)
-    return cells.astype(np.int64), first, seeds, means
-
-
-def best(table: pa.Table, by: str, k: int) -> list[Ranked]:
-    """The k cells of different functions with the highest scores, the highest first.
-
-    A cell's score is its mean over the seeds that are scored; a cell with a score that is not
-    finite has no rank. Of equal cells the one with the lowest index comes first, and of a function
-    the cell that comes first stands for it.
-    """
-    table = table.filter(table[by].is_valid())
-    cells, first, seeds, means = mean_scores(table, by)
-    functions = table["function"].to_numpy()[first]
-    order = np.lexsort((cells, -means))
-    order = order[np.isfinite(means[order])]
-    _, heads = np.unique(functions[order], return_index=True)
-    archs = table["arch"]
-    return [
-        Ranked(int(cells[i]), archs[int(first[i])].as_py(), float(means[i]), int(seeds[i]))
-        for i in order[np.sort(heads)][:k]
-    ]
 
 
 def status_line(table: pa.Table, names: Sequence[str]) -> str:
@@ -113,3 +192,35 @@ def status_line(table: pa.Table, names: Sequence[str]) -> str:
         f"{scored[status]:,} {status}" for status in ("ok", "disconnected", "nonfinite")
     )
     return line + (f", {lacks.sum():,} not scored" if lacks.any() else "")
+
+
+def combine(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Σ over scores of log(rank / n): 0 is the best of all by each score.
+
+    Args:
+        scores: finite, [S, n], higher is better.
+
+    Returns:
+        [n], higher is better.
+    """
+    ranks = scipy.stats.rankdata(scores, method="average", axis=1)
+    return np.asarray(np.log(ranks / max(scores.shape[1], 1)).sum(axis=0))
+
+
+def _combined(means: NDArray[np.float64], functions: NDArray[np.generic]) -> NDArray[np.float64]:
+    """The combination of scores [S, N]; each architecture has its function's value."""
+    values = np.full(means.shape[1], np.nan)
+    # Of each function the first architecture that has all scores.
+    ranked = np.flatnonzero(np.isfinite(means).all(axis=0))
+    if not len(ranked):
+        return values
+    _, heads, member = np.unique(functions[ranked], return_index=True, return_inverse=True)
+    values[ranked] = combine(means[:, ranked[heads]])[member]
+    return values
+
+
+def _means(
+    column: pa.ChunkedArray, place: NDArray[np.int64], seeds: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    values = column.to_numpy().astype(np.float64)
+    return np.bincount(place, weights=values, minlength=len(seeds)) / np.maximum(seeds, 1)

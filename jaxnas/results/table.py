@@ -1,4 +1,4 @@
-"""The finished table: one row per cell and seed, one column per score asked for."""
+"""The finished table: one row per architecture and seed, one column per score asked for."""
 
 from __future__ import annotations
 
@@ -6,126 +6,219 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.proxies import derived
-from jaxnas.results.manifest import FORMAT_VERSION, JSON, Request, canonical
-from jaxnas.results.parts import write_atomically
-from jaxnas.results.records import ResultsError, columns_of, first_of_each, score_names
-from jaxnas.spaces import nb201
+from jaxnas.results.files import ResultsError, write_parquet
+from jaxnas.results.manifest import (
+    FORMAT_VERSION,
+    JSON,
+    Request,
+    canonical,
+    current_settings,
+    space_in,
+)
+from jaxnas.results.records import columns_of, first_of_each
+from jaxnas.spaces import Space
 
-COUNTS = ("params", "flops")
-_NOISE_RANGE = b"jaxnas.noise_range"
+IDENTITY = ("cell", "arch", "function", "seed", "status")
+"""The columns that are no scores."""
+
+_SETTINGS = b"jaxnas.settings"
+_CONSTANTS = b"jaxnas.noise_range"
 
 # Values [N], NaN where there is none, and whether there is one [N].
-_Column: TypeAlias = tuple[NDArray[np.float64], NDArray[np.bool_]]
+Column: TypeAlias = tuple[NDArray[np.float64], NDArray[np.bool_]]
+
+
+class DerivedScores(Protocol):
+    """Scores that are computed from finished columns.
+
+    Attributes:
+        requires: name of each → columns that it is computed from.
+    """
+
+    @property
+    def requires(self) -> Mapping[str, Sequence[str]]: ...
+
+    def constants(
+        self, names: Sequence[str], columns: Mapping[str, NDArray[np.float64]]
+    ) -> tuple[float, float] | None:
+        """What the derived scores `names` are rescaled by; None where nothing is."""
+
+    def compute(
+        self,
+        name: str,
+        columns: Mapping[str, NDArray[np.float64]],
+        constants: tuple[float, float] | None,
+    ) -> NDArray[np.float64]:
+        """A derived score [N], NaN where it is undefined."""
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The rows of the table, sorted by cell, then seed.
+class Asked:
+    """The rows of a table, by architecture, then seed.
 
     Attributes:
-        cells: int64 [N], official indices.
+        archs: the architectures, in the table's order.
+        arch: int64 [N], position of each row's architecture in `archs`.
         seeds: int64 [N].
-        asked: column name → bool [N], whether this row was asked for it.
+        columns: column name → bool [N], whether this row was asked for it.
     """
 
-    cells: NDArray[np.int64]
+    archs: tuple[str, ...]
+    arch: NDArray[np.int64]
     seeds: NDArray[np.int64]
-    asked: dict[str, NDArray[np.bool_]]
+    columns: dict[str, NDArray[np.bool_]]
+
+
+def asked_rows(
+    requests: Sequence[Request], space: Space, derived: DerivedScores | None = None
+) -> Asked:
+    """The rows and columns that requests ask for, with the base columns of derived scores.
+
+    Rows are sorted by index, or by arch where the space has none.
+
+    Raises:
+        ResultsError: nothing was asked for.
+    """
+    if not requests:
+        raise ResultsError("The table: expected at least one request for scores, got none.")
+    requires = derived.requires if derived else {}
+    archs = np.array(sorted({arch for request in requests for arch in request.archs}), object)
+    indices = space.indices(archs.tolist())
+    if indices is not None:
+        archs = archs[np.argsort(indices, kind="stable")]
+    place = {arch: i for i, arch in enumerate(archs.tolist())}
+    seeds = np.unique(np.concatenate([request.seeds for request in requests]).astype(np.int64))
+    keys_of_request = [
+        np.add.outer(
+            np.array([place[arch] for arch in request.archs], np.int64) * len(seeds),
+            np.searchsorted(seeds, request.seeds),
+        ).ravel()
+        for request in requests
+    ]
+    keys = np.unique(np.concatenate(keys_of_request))
+    columns: dict[str, NDArray[np.bool_]] = {}
+    for request, request_keys in zip(requests, keys_of_request, strict=True):
+        rows = np.searchsorted(keys, request_keys)
+        bases = (base for name in request.columns for base in requires.get(name, ()))
+        for name in dict.fromkeys((*request.columns, *bases)):
+            columns.setdefault(name, np.zeros(len(keys), np.bool_))[rows] = True
+    return Asked(tuple(archs.tolist()), keys // len(seeds), seeds[keys % len(seeds)], columns)
 
 
 def assemble(
     scores: pa.Table,
-    requests: Sequence[Request],
+    asked: Asked,
+    space: Space,
     columns_order: Sequence[str],
     *,
     merged: bool,
-    num_classes: int,
-    image_size: int,
-    stem_channels: int = 16,
-    cells_per_stage: int = 5,
-    noise_range: tuple[float, float] | None = None,
+    counts: Mapping[str, NDArray[np.int64]],
+    derived: DerivedScores | None = None,
+    settings: Mapping[str, JSON] | None = None,
 ) -> pa.Table:
     """Builds the table of everything that was asked for.
 
-    The columns are `cell` (int32, official index), `arch` (string), `function` (int32, the
-    function's representative), `seed` (int64), `status` (string), then the scores asked for:
-    `params` and `flops` int64, counted on the cell as written, the others float64. Null means
-    never asked for, or not scored yet; NaN means asked for and failed. Every score of a
-    disconnected cell but its counts is NaN, and no record of it is needed. `status` is
+    The columns are `cell` (int64, official index; null where the space has none), `arch` (string),
+    `function` (index of the function's representative, or its arch where the space has no indices),
+    `seed` (int64), `status` (string), then the scores asked for: counts int64, the others float64.
+    Null means never asked for, or not scored yet; NaN means asked for and failed. Every score of a
+    disconnected architecture but its counts is NaN, and no record of it is needed. `status` is
     `disconnected`, or `nonfinite` where a score that the row was asked for is not finite, or `ok`.
-
-    The rescaled noise scores (`derived.RESCALED`) depend, without a `noise_range`, on all js values
-    in the table, so they change as the table grows; the range used is kept in the schema's
-    metadata, see `used_noise_range`.
 
     Args:
         scores: a long table, from `Folder.scores` or `records.to_table`.
-        requests: what was asked for; the table has the union, and the base columns of derived
-            scores.
+        asked: rows and columns, from `asked_rows`.
+        space: whose architectures they are.
         columns_order: names of all columns there can be, in the order wanted.
-        merged: True where functionally equal cells were scored once, as their representative.
-        num_classes: outputs of the linear layer, for `params` and `flops`.
-        image_size: height and width in pixels, for `flops`.
-        stem_channels: channels of the first stage, for both.
-        cells_per_stage: cells in each of the three stages, for both.
-        noise_range: lowest and highest js to rescale by; None takes them from the table.
+        merged: True where functionally equal architectures were scored once, as their
+            representative.
+        counts: by name, of each of `asked.archs`.
+        derived: scores computed from other columns.
+        settings: what identifies the run, kept in the schema's metadata.
 
     Returns:
         The table, each column in one chunk.
 
     Raises:
-        ResultsError: if nothing was asked for, a column asked for is not in `columns_order`, or
-            the noise range is not one.
+        ResultsError: a column asked for is not in `columns_order`.
     """
-    if noise_range is not None:
-        derived.check_range(noise_range)
-    rows = _asked_rows(requests)
-    _check_order(rows.asked, columns_order)
-    order = [name for name in columns_order if name in rows.asked]
-    ops = nb201.cell_ops()[rows.cells]
-    functions = nb201.representatives()[rows.cells]
-    connected = nb201.is_connected(ops)
+    requires = derived.requires if derived else {}
+    _check_order(asked.columns, columns_order)
+    order = [name for name in columns_order if name in asked.columns]
+    functions = space.functions(asked.archs)
+    connected = space.connected(asked.archs)[asked.arch]
+    stored = [name for name in order if name not in counts and name not in requires]
+    scored = functions if merged else asked.archs
+    columns = _stored_columns(scores, asked, stored, scored, connected)
+    constants = None
+    if derived is not None:
+        wanted = [name for name in order if name in requires]
+        constants = derived.constants(wanted, {name: columns[name][0] for name in columns})
+        for name in wanted:
+            bases = {base: columns[base] for base in requires[name]}
+            present = np.logical_and.reduce(
+                [asked.columns[name], *(present for _, present in bases.values())]
+            )
+            found = derived.compute(name, {base: bases[base][0] for base in bases}, constants)
+            columns[name] = np.where(present & ~np.isnan(found), found, np.nan), present
 
-    columns = _stored_columns(scores, rows, functions if merged else rows.cells, connected)
-    if any(name in derived.RESCALED for name in order):
-        js = {base: columns[base][0] for base in derived.REQUIRES[derived.RESCALED[0]]}
-        noise_range = noise_range or derived.js_range(js)
-    else:
-        noise_range = None
-    for name in order:
-        if name in derived.REQUIRES:
-            columns[name] = _derived_column(name, columns, rows.asked[name], noise_range)
-
-    counts = {
-        "params": nb201.num_params(ops, num_classes, stem_channels, cells_per_stage),
-        "flops": nb201.num_flops(ops, num_classes, image_size, stem_channels, cells_per_stage),
-    }
     arrays = {
-        "cell": pa.array(rows.cells.astype(np.int32)),
-        "arch": _archs(rows.cells),
-        "function": pa.array(functions.astype(np.int32)),
-        "seed": pa.array(rows.seeds),
+        "cell": _cells(space, asked.archs).take(pa.array(asked.arch)),
+        "arch": pa.array(asked.archs, pa.string()).take(pa.array(asked.arch)),
+        "function": _functions(space, functions).take(pa.array(asked.arch)),
+        "seed": pa.array(asked.seeds),
         "status": _status(connected, columns),
     }
     for name in order:
-        if name in COUNTS:
-            arrays[name] = pa.array(counts[name], mask=~rows.asked[name])
+        if name in counts:
+            arrays[name] = pa.array(counts[name][asked.arch], mask=~asked.columns[name])
         else:
             values, present = columns[name]
             arrays[name] = pa.array(values, mask=~present)
     metadata = {
         "jaxnas.format": str(FORMAT_VERSION),
-        _NOISE_RANGE: canonical(list(noise_range) if noise_range else None),
+        _CONSTANTS: canonical(list(constants) if constants else None),
     }
-    return pa.table(arrays, metadata=metadata)
+    if settings is not None:
+        metadata[_SETTINGS] = canonical(settings)
+    return pa.table(arrays, metadata=dict(sorted(metadata.items(), key=lambda item: str(item[0]))))
+
+
+def score_columns(table: pa.Table) -> tuple[str, ...]:
+    """Names of a table's scores, counts included."""
+    return tuple(name for name in table.column_names if name not in IDENTITY)
+
+
+def settings_of(table: pa.Table) -> dict[str, Any]:
+    """Settings of the run that a table is of, by today's names.
+
+    Raises:
+        ResultsError: the table has none.
+    """
+    try:
+        settings = json.loads((table.schema.metadata or {})[_SETTINGS])
+    except KeyError as error:
+        raise ResultsError(
+            "The table has no settings: expected a table of jaxnas.score, whose metadata say how "
+            "it was scored, got one without; use what jaxnas.score or jaxnas.read_table returned, "
+            "or the scores.parquet of a run"
+        ) from error
+    return current_settings(settings)
+
+
+def space_of(table: pa.Table) -> Space:
+    """The space whose architectures a table is of.
+
+    Raises:
+        ResultsError: as `settings_of`, or this jaxnas does not know the space.
+    """
+    return space_in(settings_of(table))
 
 
 def used_noise_range(table: pa.Table) -> tuple[float, float] | None:
@@ -134,48 +227,24 @@ def used_noise_range(table: pa.Table) -> tuple[float, float] | None:
     Args:
         table: from `assemble`, or read from a file of `write_table`.
     """
-    stored = json.loads((table.schema.metadata or {}).get(_NOISE_RANGE, b"null"))
+    stored = json.loads((table.schema.metadata or {}).get(_CONSTANTS, b"null"))
     return (float(stored[0]), float(stored[1])) if stored else None
 
 
-def write_table(table: pa.Table, path: Path, *, settings: Mapping[str, JSON]) -> None:
-    """Writes a table as a Parquet file: the same table and settings, the same bytes.
+def write_table(table: pa.Table, path: Path) -> None:
+    """Writes a table as a Parquet file: the same table, the same bytes.
 
-    The metadata gain the settings as canonical JSON; sessions and times are left out. (Another
+    The metadata have the settings as canonical JSON; sessions and times are left out. (Another
     release of pyarrow may write other bytes: its name is in the file.)
 
     Args:
         table: from `assemble`.
         path: the file, replaced whole or not at all.
-        settings: what identifies the run.
 
     Raises:
-        ResultsError: if the disk refuses.
+        ResultsError: the disk refuses.
     """
-    metadata = {**(table.schema.metadata or {}), b"jaxnas.settings": canonical(settings).encode()}
-    table = table.combine_chunks().replace_schema_metadata(dict(sorted(metadata.items())))
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", compression_level=3, row_group_size=1 << 16)
-    write_atomically(Path(path), bytes(sink.getvalue()))
-
-
-def _asked_rows(requests: Sequence[Request]) -> _Rows:
-    if not requests:
-        raise ResultsError("The table: expected at least one request for scores, got none.")
-    seeds = np.unique(np.concatenate([request.seeds for request in requests]).astype(np.int64))
-    keys_of_request = [
-        np.add.outer(
-            np.array(request.cells, np.int64) * len(seeds), np.searchsorted(seeds, request.seeds)
-        ).ravel()
-        for request in requests
-    ]
-    keys = np.unique(np.concatenate(keys_of_request))
-    asked: dict[str, NDArray[np.bool_]] = {}
-    for request, request_keys in zip(requests, keys_of_request, strict=True):
-        rows = np.searchsorted(keys, request_keys)
-        for name in derived.with_bases(request.columns):
-            asked.setdefault(name, np.zeros(len(keys), np.bool_))[rows] = True
-    return _Rows(keys // len(seeds), seeds[keys % len(seeds)], asked)
+    write_parquet(table.combine_chunks(), Path(path))
 
 
 def _check_order(asked: Mapping[str, object], columns_order: Sequence[str]) -> None:
@@ -183,45 +252,47 @@ def _check_order(asked: Mapping[str, object], columns_order: Sequence[str]) -> N
     if unknown:
         raise ResultsError(
             f"The table's columns: expected some of {', '.join(columns_order)}, got "
-            f"{', '.join(unknown)}, which this version does not know."
+            f"{', '.join(unknown)}, which this version does not know; update jaxnas."
         )
 
 
 def _stored_columns(
     scores: pa.Table,
-    rows: _Rows,
-    scored_cells: NDArray[np.integer],
+    asked: Asked,
+    names: Sequence[str],
+    scored: Sequence[str],
     connected: NDArray[np.bool_],
-) -> dict[str, _Column]:
-    """The columns that are neither counts nor derived; `scored_cells` [N] is where to look."""
+) -> dict[str, Column]:
+    """The named columns; `scored` has for each of `asked.archs` the arch that was scored."""
     scores = scores.filter(scores["value"].is_valid())
-    scores = first_of_each(scores.unify_dictionaries().combine_chunks())
-    cells, seeds, codes, values = columns_of(scores)
-    names = score_names(scores)
-    distinct_seeds = np.unique(rows.seeds)
-    useful = np.isin(seeds, distinct_seeds)
-    keys = cells * len(distinct_seeds) + np.searchsorted(distinct_seeds, seeds)
-    wanted = scored_cells.astype(np.int64) * len(distinct_seeds)
-    wanted = wanted + np.searchsorted(distinct_seeds, rows.seeds)
-
+    long = columns_of(first_of_each(scores.unify_dictionaries().combine_chunks()))
+    # Positions of what was scored, among the distinct archs of the long table; -1 if not there.
+    place = {arch: i for i, arch in enumerate(long.arch_names)}
+    wanted_arch = np.array([place.get(arch, -1) for arch in scored], np.int64)[asked.arch]
+    distinct_seeds = np.unique(asked.seeds)
+    useful = np.isin(long.seeds, distinct_seeds)
+    keys = long.archs * len(distinct_seeds) + np.searchsorted(distinct_seeds, long.seeds)
+    wanted = wanted_arch * len(distinct_seeds) + np.searchsorted(distinct_seeds, asked.seeds)
+    wanted[wanted_arch < 0] = -1
     columns = {}
-    for name, asked in rows.asked.items():
-        if name in COUNTS or name in derived.REQUIRES:
-            continue
-        of_name = useful & (codes == (names.index(name) if name in names else -1))
-        found, present = _look_up(keys[of_name], values[of_name], wanted)
+    for name in names:
+        code = long.score_names.index(name) if name in long.score_names else -1
+        of_name = useful & (long.scores == code)
+        found, present = _look_up(keys[of_name], long.values[of_name], wanted)
         found[~connected] = np.nan
-        present = asked & (present | ~connected)
+        present = asked.columns[name] & (present | ~connected)
         columns[name] = (np.where(present, found, np.nan), present)
     return columns
 
 
 def _look_up(
     keys: NDArray[np.int64], values: NDArray[np.float64], wanted: NDArray[np.int64]
-) -> _Column:
-    """Values at the wanted keys [N]; `keys` rise."""
+) -> Column:
+    """Values at the wanted keys [N]; `keys` are different and in any order."""
     if not keys.size:
         return np.full(len(wanted), np.nan), np.zeros(len(wanted), np.bool_)
+    order = np.argsort(keys)
+    keys, values = keys[order], values[order]
     position = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     present = keys[position] == wanted
     found = np.where(present, values[position], np.nan)
@@ -229,29 +300,20 @@ def _look_up(
     return found, present
 
 
-def _derived_column(
-    name: str,
-    columns: Mapping[str, _Column],
-    asked: NDArray[np.bool_],
-    noise_range: tuple[float, float] | None,
-) -> _Column:
-    """A derived score is present where it was asked for and all that it needs is present."""
-    bases = {base: columns[base] for base in derived.REQUIRES[name]}
-    present = np.logical_and.reduce([asked, *(present for _, present in bases.values())])
-    values = derived.derive(name, {base: value for base, (value, _) in bases.items()}, noise_range)
-    return np.where(present & ~np.isnan(values), values, np.nan), present
+def _cells(space: Space, archs: Sequence[str]) -> pa.Array:
+    indices = space.indices(archs)
+    return pa.nulls(len(archs), pa.int64()) if indices is None else pa.array(indices)
 
 
-def _status(connected: NDArray[np.bool_], columns: Mapping[str, _Column]) -> pa.Array:
+def _functions(space: Space, functions: Sequence[str]) -> pa.Array:
+    indices = space.indices(functions)
+    return pa.array(functions, pa.string()) if indices is None else pa.array(indices)
+
+
+def _status(connected: NDArray[np.bool_], columns: Mapping[str, Column]) -> pa.Array:
     failed = np.zeros(len(connected), np.bool_)
     for values, present in columns.values():
         failed |= present & ~np.isfinite(values)
     status = np.where(failed, 1, 0)
     status[~connected] = 2
     return pa.array(["ok", "nonfinite", "disconnected"], pa.string()).take(pa.array(status))
-
-
-def _archs(cells: NDArray[np.int64]) -> pa.Array:
-    distinct, position = np.unique(cells, return_inverse=True)
-    archs = pa.array([nb201.index_to_arch(cell) for cell in distinct.tolist()], pa.string())
-    return archs.take(pa.array(position))

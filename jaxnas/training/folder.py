@@ -14,7 +14,7 @@ from typing import Self
 
 from jaxnas.results import JSON
 from jaxnas.results.claim import claim_folder, damaged
-from jaxnas.results.parts import disk_errors, write_atomically
+from jaxnas.results.files import disk_errors, write_atomically
 from jaxnas.training.outcomes import Trained, from_json
 
 _MANIFEST = "training.json"

@@ -17,7 +17,7 @@ from jaxnas.data import DataError, Images
 from jaxnas.data.splits import Split, split
 from jaxnas.engine.threads import run_on_workers
 from jaxnas.results import JSON
-from jaxnas.results.parts import write_atomically
+from jaxnas.results.files import write_atomically
 from jaxnas.scoring.run import cell_indices
 from jaxnas.spaces.darts import Genotype, parse_genotype
 from jaxnas.training.candidate import Candidate
