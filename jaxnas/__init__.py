@@ -1,43 +1,94 @@
 """jaxnas: scores neural architectures before any training, in JAX.
 
-`jaxnas.score` scores cells of NAS-Bench-201; `jaxnas.proxies` scores any model.
-Importing the library changes nothing in the process.
+`jaxnas.score` scores architectures of a search space; `jaxnas.proxies` scores any model. Importing
+the library changes nothing in the process.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jaxnas import lazy as _lazy
 
 if TYPE_CHECKING:
-    from jaxnas import estimators, evaluation, oracle, proxies, search, training
-    from jaxnas.scoring import Settings, read_table, score
+    from jaxnas import (
+        data,
+        estimators,
+        evaluation,
+        networks,
+        oneshot,
+        oracle,
+        pipelines,
+        plots,
+        proxies,
+        references,
+        reports,
+        results,
+        scoring,
+        search,
+        spaces,
+        training,
+    )
+    from jaxnas.evaluation import evaluate
+    from jaxnas.results import best
+    from jaxnas.scoring import Settings, merge, plan, read_table, score
     from jaxnas.version import __version__
 
 __all__ = [
     "Settings",
     "__version__",
+    "best",
+    "data",
     "estimators",
+    "evaluate",
     "evaluation",
+    "merge",
+    "networks",
+    "oneshot",
     "oracle",
+    "pipelines",
+    "plan",
+    "plots",
     "proxies",
     "read_table",
+    "references",
+    "reports",
+    "results",
     "score",
+    "scoring",
     "search",
+    "spaces",
     "training",
 ]
 
-_MODULES = ("estimators", "evaluation", "oracle", "proxies", "search", "training")
-_HOME = {
-    "Settings": "jaxnas.scoring",
-    "read_table": "jaxnas.scoring",
-    "score": "jaxnas.scoring",
-    "__version__": "jaxnas.version",
-}
+_MODULES = (
+    "data",
+    "estimators",
+    "evaluation",
+    "networks",
+    "oneshot",
+    "oracle",
+    "pipelines",
+    "plots",
+    "proxies",
+    "references",
+    "reports",
+    "results",
+    "scoring",
+    "search",
+    "spaces",
+    "training",
+)
 
-
-def __getattr__(name: str) -> Any:
-    """Imports a public name when it is first used: `jaxnas --help` need not wait for JAX."""
-    if name in _MODULES:
-        return importlib.import_module(f"jaxnas.{name}")
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'jaxnas' has no attribute {name!r}")
+__getattr__, __dir__ = _lazy.attach(
+    __name__,
+    {
+        **{name: f"jaxnas.{name}" for name in _MODULES},
+        "Settings": "jaxnas.scoring.settings",
+        "__version__": "jaxnas.version",
+        "best": "jaxnas.results",
+        "evaluate": "jaxnas.evaluation",
+        "merge": "jaxnas.scoring.tables",
+        "plan": "jaxnas.scoring.planning",
+        "read_table": "jaxnas.scoring.tables",
+        "score": "jaxnas.scoring.run",
+    },
+)

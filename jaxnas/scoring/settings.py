@@ -1,53 +1,58 @@
 """Everything that identifies a scoring run: two runs with equal settings give equal scores."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from __future__ import annotations
 
-import jax.numpy as jnp
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
 
 from jaxnas.data import Images
-from jaxnas.networks.initialisers import Initialisation
-from jaxnas.networks.layers import BN_MODES, BatchNormMode
-from jaxnas.proxies.catalogue import CATALOGUE, Paper
+from jaxnas.modes import BN_MODES, BatchNormMode, DType, Initialisation
+from jaxnas.proxies import catalogue
 from jaxnas.results import JSON
+from jaxnas.spaces import DEFAULT, Sizes, Space, find
 
-BatchNormChoice = Literal["paper"] | BatchNormMode
+BatchNormChoice = Literal["paper", "batch", "example", "frozen"]
 Weights = Literal["independent", "shared"]
-DType = Literal["float32", "float64"]
 
 # Raised whenever a score's definition changes, so that a folder never mixes two.
 DEFINITIONS = 1
 
-_PAPER_BN: dict[Paper, BatchNormMode] = {"GT-NAS": "example", "parameters scoring": "batch"}
-
 
 @dataclass(frozen=True)
 class Settings:
-    """How cells are scored.
+    """How architectures are scored.
 
     Attributes:
+        space: name of their space.
         batch_size: examples in the batch.
-        bn: mode of batch normalisation; "paper": `example` for the scores of GT-NAS and `batch`
-            for those of parameter scoring.
+        bn: mode of batch normalisation; "paper": as each score's publication has it.
         init: initialisation of the networks, "pytorch", "he" or "xavier".
-        dtype: of networks and gradients; correlations and eigenvalues are float64 in any case.
-        merge: functionally equal cells are scored once, as the one with the lowest index.
+        dtype: type of networks and gradients; correlations and eigenvalues are float64 in any case.
+        merge: whether functionally equal architectures are scored once, as their representative.
         weights: "independent": each scored network draws its own; "shared": a seed draws the same
             for all.
-        stem_channels: channels of the network's first stage.
-        cells_per_stage: cells in each of the three stages.
+        channels: channels of the first stage or cell; None for the space's default.
+        depth: cells, counted as the space does; None for the space's default.
+
+    Raises:
+        ValueError: a setting is not what it should be.
     """
 
+    space: str = DEFAULT.name
     batch_size: int = 64
     bn: BatchNormChoice = "paper"
     init: Initialisation = "pytorch"
     dtype: DType = "float32"
     merge: bool = True
     weights: Weights = "independent"
-    stem_channels: int = 16
-    cells_per_stage: int = 5
+    channels: int | None = None
+    depth: int | None = None
 
     def __post_init__(self) -> None:
+        defaults = find(self.space).sizes
+        for name in Sizes._fields:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, getattr(defaults, name))
         for name, value, known in (
             ("bn", self.bn, ("paper", *BN_MODES)),
             ("init", self.init, get_args(Initialisation)),
@@ -55,21 +60,33 @@ class Settings:
             ("weights", self.weights, get_args(Weights)),
         ):
             if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, but is {value!r}")
-        for name in ("batch_size", "stem_channels", "cells_per_stage"):
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
+        for name, least in (("batch_size", 2), ("channels", 1), ("depth", 1)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, but is {value!r}")
-        if self.batch_size < 2:
-            raise ValueError("batch_size must be at least 2: the scores compare examples")
-
-    def bn_of(self, proxy: str) -> BatchNormMode:
-        """The mode of batch normalisation with which a proxy of the catalogue is computed."""
-        return _PAPER_BN[CATALOGUE[proxy].paper] if self.bn == "paper" else self.bn
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                why = ", as the scores compare examples" if least == 2 else ""
+                raise ValueError(
+                    f"{name}: expected a whole number of at least {least}{why}, got {value!r}"
+                )
 
     @property
-    def jax_dtype(self) -> Any:
-        return jnp.float32 if self.dtype == "float32" else jnp.float64
+    def sizes(self) -> Sizes:
+        """Size of the networks."""
+        assert self.channels is not None
+        assert self.depth is not None
+        return Sizes(self.channels, self.depth)
+
+    def find_space(self) -> Space:
+        """The space itself."""
+        return find(self.space)
+
+    def bn_of(self, score: str) -> BatchNormMode:
+        """The mode of batch normalisation with which a proxy of the catalogue is computed."""
+        if self.bn != "paper":
+            return self.bn
+        mode = catalogue.entry(score).bn
+        assert mode is not None
+        return mode
 
     def identity(self, images: Images) -> dict[str, JSON]:
         """What the manifest of a results folder compares."""
