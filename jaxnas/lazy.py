@@ -1,4 +1,4 @@
-"""Public names that are imported when they are first used: `jaxnas --help` need not wait for JAX."""
+"""Public names that are imported when first used, so that `jaxnas --help` need not wait for JAX."""
 
 import importlib
 from collections.abc import Callable, Mapping

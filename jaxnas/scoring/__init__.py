@@ -1,4 +1,4 @@
-"""Scores architectures before any training: how networks are compiled, spread over devices, resumed.
+"""Scores architectures before any training: compiled, spread over devices, resumed.
 
 `score` needs JAX, which is imported when it is first used; reading and joining tables does not.
 """

@@ -84,7 +84,7 @@ def score(
     Raises:
         ValueError: an argument is not what it should be, or `out` holds scores with other settings.
     """
-    chosen = _settings(settings, space, options)
+    chosen = chosen_settings(settings, space, options)
     if isinstance(seeds, int):
         raise ValueError(f"seeds: expected several numbers, such as [{seeds}], got {seeds}")
     numbers = tuple(seeds)
@@ -140,16 +140,23 @@ def open_folder(
     return folder
 
 
-def _settings(settings: Settings | None, space: str | Space | None, options: Any) -> Settings:
-    if space is not None:
-        name = space if isinstance(space, str) else space.name
-        if settings is not None and settings.space != name:
-            raise ValueError(f"space {name!r}: expected the settings' {settings.space!r}, or none")
-        options = options if settings is not None else {"space": name, **options}
+def chosen_settings(
+    settings: Settings | None, space: str | Space | None, options: Mapping[str, Any]
+) -> Settings:
+    """The settings given, or those that a space and options make.
+
+    Raises:
+        ValueError: both were given, or they do not fit.
+    """
+    name = space.name if space is not None and not isinstance(space, str) else space
     if settings is None:
-        return Settings(**options)
+        return Settings(**options) if name is None else Settings(space=name, **options)
     if options:
-        raise ValueError(f"give either settings or {', '.join(options)}, not both")
+        raise ValueError(f"settings: expected settings or {', '.join(options)}, got both; give one")
+    if name not in (None, settings.space):
+        raise ValueError(
+            f"space: expected the settings' {settings.space!r}, got {name!r}; give one"
+        )
     return settings
 
 
@@ -195,9 +202,9 @@ def _run(
                 progress(done, total)
 
 
-def _in_order(archs: Sequence[str], settings: Settings) -> list[str]:
+def _in_order(archs: Sequence[str], space: Space) -> list[str]:
     """Architectures by index, or as they come where they have none."""
-    indices = settings.find_space().indices(archs)
+    indices = space.indices(archs)
     return list(archs) if indices is None else [archs[i] for i in indices.argsort(kind="stable")]
 
 

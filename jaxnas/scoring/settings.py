@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from jaxnas.data import Images
 from jaxnas.modes import BN_MODES, BatchNormMode, DType, Initialisation
 from jaxnas.proxies import catalogue
 from jaxnas.results import JSON
 from jaxnas.spaces import DEFAULT, Sizes, Space, find
+
+if TYPE_CHECKING:
+    from jaxnas.networks.protocol import ScoredNetwork
 
 BatchNormChoice = Literal["paper", "batch", "example", "frozen"]
 Weights = Literal["independent", "shared"]
@@ -87,6 +90,25 @@ class Settings:
         mode = catalogue.entry(score).bn
         assert mode is not None
         return mode
+
+    @property
+    def jax_dtype(self) -> Any:
+        """The type of the networks as JAX names it."""
+        import jax.numpy as jnp
+
+        return jnp.float32 if self.dtype == "float32" else jnp.float64
+
+    def network(self, num_classes: int, image_size: int, bn: BatchNormMode) -> ScoredNetwork:
+        """The network of every architecture, for images of so many classes and pixels a side."""
+        scored: ScoredNetwork = self.find_space().networks.scored(
+            self.sizes,
+            num_classes=num_classes,
+            image_size=image_size,
+            bn=bn,
+            init=self.init,
+            dtype=self.jax_dtype,
+        )
+        return scored
 
     def identity(self, images: Images) -> dict[str, JSON]:
         """What the manifest of a results folder compares."""
