@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxnas.data import Images
-from jaxnas.networks.initial import InitialParameters
+from jaxnas.networks.nb201.initial import InitialParameters
 from jaxnas.networks.nb201.network import Network, cell_parameters
 from jaxnas.networks.nb201.trainable import TrainableNetwork
 from jaxnas.spaces import nb201
@@ -29,8 +29,8 @@ def cell_candidates(
     shape: dict[str, Any] = {
         "num_classes": images.num_classes,
         "init_scheme": settings.init,
-        "stem_channels": settings.channels,
-        "cells_per_stage": settings.cells_per_stage,
+        "channels": settings.channels,
+        "depth": settings.cells_per_stage,
     }
     side = images.x_train.shape[1]
     drawn = InitialParameters(Network(**shape), side, jax.devices("cpu")[0])
@@ -57,7 +57,5 @@ def _candidate(cell: int, shape: dict[str, Any], drawn: InitialParameters) -> Ca
     def initial(seed: int) -> Params:
         return cell_parameters(drawn(seed, cell, np.asarray(ops)), ops)["params"]
 
-    params = nb201.num_params(
-        written, shape["num_classes"], shape["stem_channels"], shape["cells_per_stage"]
-    )
+    params = nb201.num_params(written, shape["num_classes"], shape["channels"], shape["depth"])
     return Candidate(str(cell), nb201.index_to_arch(cell), int(params), loss, logits, initial)
