@@ -1,104 +1,326 @@
-"""Every proxy by name: its factory with the papers' constants, its meaning and its source."""
+"""Every score there is: what it is called, means and costs, where it is from, and how it is made.
 
-import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Literal
+`CATALOGUE` is the one list, in the order of a table's columns: counts of an architecture, proxies,
+and scores derived from a table's other columns. To read it takes no JAX; `make` imports it.
 
-from jaxnas.proxies.gradient_kernel import (
-    gradient_correlation,
-    gradient_kernel,
-    gradient_kernel_sampled,
-    gradient_trace,
-    gradient_value,
-)
-from jaxnas.proxies.input_jacobian import js, jsc
-from jaxnas.proxies.parameter_jacobian import pjs, pjsc, wpjs, wpjsi
-from jaxnas.proxies.proxy import Proxy
+A new proxy of a known kind is its factory in the file of its family and an entry here.
+"""
 
-Paper = Literal["GT-NAS", "parameters scoring"]
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from jaxnas.proxies.derived import DERIVED
+from jaxnas.words import unknown
+
+if TYPE_CHECKING:
+    from jaxnas.proxies.proxy import Proxy
+
+Kind = Literal["count", "proxy", "derived"]
 
 NOISE_LEVELS = (0.1, 10.0, 100.0)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A proxy of the catalogue.
+    """A score of the catalogue.
 
     Attributes:
-        make: its keyword factory, with the paper's constants.
+        name: as in tables and on the command line.
+        kind: "count" of the architecture, "proxy" of a network, "derived" of other columns.
+        family: what it is a score of, in a few words.
         meaning: one line.
-        paper: which of the papers defines it; it says how batch normalisation is meant by default.
+        equation: in the symbols of its paper.
+        references: keys of `jaxnas.references.REFERENCES`, the defining paper first.
+        place: where in that paper.
+        bn: mode of batch normalisation by default, that of its paper: with the statistics of each
+            example or of the batch. None for what is no proxy.
+        passes: backward passes through the batch that it takes on its own, None for one an example.
+            Scores of a family share them.
+        in_all: whether "all" has it.
+        factory: of a proxy, "module:function" of its keyword factory.
+        constants: what that is given.
+        requires: of a derived score, the columns that it is made of.
+        rank: place among the scores by which a table is ranked where none is named, first 0; None
+            for those that it is not ranked by.
     """
 
-    make: Callable[..., Proxy]
+    name: str
+    kind: Kind
+    family: str
     meaning: str
-    paper: Paper
+    equation: str
+    references: tuple[str, ...]
+    place: str
+    bn: Literal["example", "batch"] | None = None
+    passes: int | None = 0
+    in_all: bool = True
+    factory: str = ""
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+    rank: int | None = None
+
+    @property
+    def reference(self) -> str:
+        """The key of the paper that defines it."""
+        return self.references[0]
+
+    @property
+    def cost(self) -> str:
+        """What it costs, in words."""
+        match self.kind, self.passes:
+            case "count", _:
+                return "counted, no network"
+            case "derived", _:
+                return f"of {', '.join(self.requires)}"
+            case _, None:
+                return "one backward pass an example"
+            case _, 1:
+                return "one backward pass"
+            case _, several:
+                return f"{several} backward passes"
+
+    def make(self, **constants: Any) -> Proxy:
+        """The proxy, with the paper's constants but for those given.
+
+        Raises:
+            ValueError: it is no proxy.
+        """
+        if self.kind != "proxy":
+            raise ValueError(
+                f"proxy: expected the name of a proxy, got the {self.kind} {self.name}; "
+                f"choose one of {', '.join(names('proxy'))}"
+            )
+        module, function = self.factory.split(":")
+        factory: Callable[..., Proxy] = getattr(importlib.import_module(module), function)
+        return factory(**{**self.constants, **constants})
 
 
-def _noisy(make: Callable[..., Proxy], score: str, what: str) -> dict[str, Entry]:
-    return {
-        f"{score}_n{noise:g}": Entry(
-            partial(make, noise=noise),
-            f"{what}, noise {noise:g} on the input",
-            "parameters scoring",
+_KERNELS = "jaxnas.proxies.gradient_kernels"
+_INPUT = "jaxnas.proxies.input_jacobian"
+_PARAMETERS = "jaxnas.proxies.parameter_jacobian"
+
+_EIGENVALUES = "−Σ_i log(σ_i + k) + 1/(σ_i + k)"
+_COSINES = "1 − mean over pairs of |cos|^(1/20)"
+
+
+def _count(name: str, meaning: str, equation: str) -> Entry:
+    return Entry(name, "count", "size", meaning, equation, ("nas-bench-201",), "section 2")
+
+
+def _kernel(name: str, meaning: str, equation: str, place: str, **more: Any) -> Entry:
+    return Entry(
+        name,
+        "proxy",
+        "gradients of examples",
+        meaning,
+        equation,
+        ("gt-nas",),
+        place,
+        bn="example",
+        factory=f"{_KERNELS}:{name}",
+        **{"passes": None, **more},
+    )
+
+
+def _of_input(score: str, meaning: str, equation: str, **more: Any) -> tuple[Entry, ...]:
+    """A score of the input Jacobian without noise, then with each level of it."""
+
+    def entry(name: str, meaning: str, **more: Any) -> Entry:
+        return Entry(
+            name,
+            "proxy",
+            "input Jacobian",
+            meaning,
+            equation,
+            ("parameters-scoring", "naswot") if score == "js" else ("parameters-scoring",),
+            f"section 3.2 ({score.upper()})",
+            bn="batch",
+            passes=1,
+            factory=f"{_INPUT}:{score}",
+            **more,
         )
-        for noise in NOISE_LEVELS
-    }
+
+    return (
+        entry(score, meaning, **more),
+        *(
+            entry(
+                f"{score}_n{noise:g}",
+                f"{meaning}, noise {noise:g} on the input",
+                constants={"noise": noise},
+            )
+            for noise in NOISE_LEVELS
+        ),
+    )
 
 
-CATALOGUE: dict[str, Entry] = {
-    "gradient_kernel": Entry(
-        gradient_kernel, "mean of the gradients' Gram matrix P (exact)", "GT-NAS"
-    ),
-    "gradient_value": Entry(gradient_value, "mean absolute per-example gradient", "GT-NAS"),
-    "gradient_correlation": Entry(
-        gradient_correlation, "mean cosine between per-example gradients", "GT-NAS"
-    ),
-    "gradient_trace": Entry(gradient_trace, "mean squared norm of per-example gradients", "GT-NAS"),
-    "gradient_kernel_sampled": Entry(
-        gradient_kernel_sampled, "the kernel from 50 examples and 50 parameters a layer", "GT-NAS"
-    ),
-    "js": Entry(js, "input Jacobian, eigenvalue score", "parameters scoring"),
-    **_noisy(js, "js", "input Jacobian, eigenvalue score"),
-    "jsc": Entry(jsc, "input Jacobian, cosine score", "parameters scoring"),
-    **_noisy(jsc, "jsc", "input Jacobian, cosine score"),
-    "pjs": Entry(pjs, "parameter gradients, mean eigenvalue score", "parameters scoring"),
-    "pjsc": Entry(pjsc, "parameter gradients, mean cosine score", "parameters scoring"),
-    "wpjs": Entry(wpjs, "pjs weighted towards the output", "parameters scoring"),
-    "wpjsi": Entry(wpjsi, "pjs weighted towards the input", "parameters scoring"),
-    "pjs_nz": Entry(
-        partial(pjs, zeros="structural-removed"),
-        "pjs without structural zeros",
-        "parameters scoring",
-    ),
-    "wpjs_nz": Entry(
-        partial(wpjs, zeros="structural-removed"),
-        "wpjs without structural zeros",
-        "parameters scoring",
-    ),
-    "wpjsi_nz": Entry(
-        partial(wpjsi, zeros="structural-removed"),
-        "wpjsi without structural zeros",
-        "parameters scoring",
-    ),
-}
+def _of_parameters(name: str, meaning: str, equation: str, **more: Any) -> Entry:
+    score = name.removesuffix("_nz")
+    return Entry(
+        name,
+        "proxy",
+        "parameter gradients",
+        meaning,
+        equation,
+        ("parameters-scoring",),
+        f"section 3.2 ({score.upper()})",
+        bn="batch",
+        passes=1,
+        factory=f"{_PARAMETERS}:{score}",
+        in_all=name == score,
+        constants={} if name == score else {"zeros": "structural-removed"},
+        **more,
+    )
 
 
-def unknown_name(name: str, known: list[str]) -> str:
-    """One sentence about a name that is not known, with the nearest that is."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
-    return f'there is no proxy "{name}": {hint}'
+def _derived(name: str, meaning: str, equation: str) -> Entry:
+    return Entry(
+        name,
+        "derived",
+        "noise",
+        meaning,
+        equation,
+        ("parameters-scoring",),
+        f"section 3.2 ({name.upper()})",
+        requires=DERIVED.requires[name],
+    )
 
 
-def make(name: str) -> Proxy:
-    """A proxy by name, with the papers' constants.
+_MEAN = f"(1/N) Σ_i S_i, S_i = {_EIGENVALUES} of W_i's gradient"
+_TO_OUTPUT = "(1/N) 2/(N(N+1)) Σ_i i S_i"
+_TO_INPUT = "(1/N) 2/(N(N+1)) Σ_i (N + 1 − i) S_i"
+
+CATALOGUE: tuple[Entry, ...] = (
+    _count(
+        "params", "trainable parameters of the cell as written", "Σ sizes of weights and biases"
+    ),
+    _count("flops", "multiply-adds of the cell as written, one image", "Σ multiply-adds"),
+    _kernel(
+        "gradient_kernel",
+        "mean of the gradients' Gram matrix P (exact)",
+        "mean of P = G Gᵀ, which is ‖mean of g_i‖²",
+        "section 5",
+        passes=1,
+        rank=2,
+    ),
+    _kernel("gradient_value", "mean absolute per-example gradient", "mean of |G|", "section 3"),
+    _kernel(
+        "gradient_correlation",
+        "mean cosine between per-example gradients",
+        "mean of P_ij / (‖g_i‖ ‖g_j‖)",
+        "section 3",
+    ),
+    _kernel(
+        "gradient_trace",
+        "mean squared norm of per-example gradients",
+        "mean of ‖g_i‖²",
+        "section 5, the diagonal of P",
+    ),
+    _kernel(
+        "gradient_kernel_sampled",
+        "the kernel from 50 examples and 50 parameters a layer",
+        "Σ over layers of the mean of P of sampled, centred gradients",
+        "sections 3 and 5",
+        in_all=False,
+    ),
+    *_of_input(
+        "js",
+        "input Jacobian, eigenvalue score",
+        f"{_EIGENVALUES}, σ of the correlation of the rows of ∂L/∂x",
+        rank=1,
+    ),
+    *_of_input("jsc", "input Jacobian, cosine score", f"{_COSINES} of the rows of ∂L/∂x"),
+    _of_parameters("pjs", "parameter gradients, mean eigenvalue score", _MEAN, rank=0),
+    _of_parameters(
+        "pjsc",
+        "parameter gradients, mean cosine score",
+        f"(1/N) Σ_i S_i, S_i = {_COSINES} of the rows of W_i's gradient",
+    ),
+    _of_parameters("wpjs", "pjs weighted towards the output", _TO_OUTPUT),
+    _of_parameters("wpjsi", "pjs weighted towards the input", _TO_INPUT),
+    _of_parameters("pjs_nz", "pjs without structural zeros", _MEAN),
+    _of_parameters("wpjs_nz", "wpjs without structural zeros", _TO_OUTPUT),
+    _of_parameters("wpjsi_nz", "wpjsi without structural zeros", _TO_INPUT),
+    _derived(
+        "sns",
+        "1 - |js - js_n0.1|, js rescaled over the table: small noise",
+        "1 − |js~ − js~_0.1|",
+    ),
+    _derived("snsc", "1 - |jsc - jsc_n0.1|: small noise", "1 − |jsc − jsc_0.1|"),
+    _derived(
+        "lns", "1 - |js - js_n10|, js rescaled over the table: large noise", "1 − |js~ − js~_10|"
+    ),
+    _derived("lnsc", "1 - |jsc - jsc_n10|: large noise", "1 − |jsc − jsc_10|"),
+    _derived(
+        "mnjs",
+        "js times the noise scores at 0.1, 10 and 100, js rescaled over the table",
+        "js~ Π_a (1 − |js~ − js~_a|)",
+    ),
+    _derived(
+        "mnjsc",
+        "jsc times the noise scores at 0.1, 10 and 100",
+        "jsc Π_a (1 − |jsc − jsc_a|)",
+    ),
+)
+"""Every score, in the order of a table's columns."""
+
+_BY_NAME = {entry.name: entry for entry in CATALOGUE}
+
+
+def names(kind: Kind | None = None) -> tuple[str, ...]:
+    """Names of all scores, or of those of one kind, in the order of a table's columns."""
+    return tuple(entry.name for entry in CATALOGUE if kind in (None, entry.kind))
+
+
+def all_names() -> tuple[str, ...]:
+    """Names of the scores that "all" means, in the order of a table's columns."""
+    return tuple(entry.name for entry in CATALOGUE if entry.in_all)
+
+
+def preferred() -> tuple[str, ...]:
+    """Names of the scores by which a table is ranked where none is named, the first the best."""
+    ranked = [(entry.rank, entry.name) for entry in CATALOGUE if entry.rank is not None]
+    return tuple(name for _, name in sorted(ranked))
+
+
+def entry(name: str) -> Entry:
+    """A score's entry.
+
+    Raises:
+        ValueError: there is no such score; the sentence names the nearest.
+    """
+    if name not in _BY_NAME:
+        raise ValueError(unknown("score", name, _BY_NAME))
+    return _BY_NAME[name]
+
+
+def columns(scores: str | Iterable[str]) -> tuple[str, ...]:
+    """The columns that scores need: "all" spelt out, the bases of derived ones added.
+
+    Args:
+        scores: a name, or several.
+
+    Returns:
+        In the order of a table's columns, each once.
+
+    Raises:
+        ValueError: an unknown name, or none at all.
+    """
+    given = [scores] if isinstance(scores, str) else list(scores)
+    if not given:
+        raise ValueError("scores: expected at least one name, got none; name one, or all")
+    named = [known for name in given for known in (all_names() if name == "all" else (name,))]
+    chosen = {column for name in named for column in (name, *entry(name).requires)}
+    return tuple(name for name in names() if name in chosen)
+
+
+def make(name: str, **constants: Any) -> Proxy:
+    """A proxy by name, with the paper's constants but for those given.
 
     Raises:
         ValueError: there is no such proxy; the sentence names the nearest.
     """
-    if name not in CATALOGUE:
-        raise ValueError(unknown_name(name, list(CATALOGUE)))
-    return CATALOGUE[name].make()
+    return entry(name).make(**constants)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnas.precision import with_float64
+from jaxnas.proxies.catalogue import make
 from jaxnas.proxies.forward_order import forward_order
 from jaxnas.proxies.quantities import Quantity, Subject, compute
 from jaxnas.types import Apply, Array, Params, Path
@@ -143,3 +144,47 @@ def evaluate(proxies: Sequence[Proxy], subject: Subject, noise: Array) -> dict[s
 def standard_noise(seed: int, x: Array) -> Array:
     """The noise that a seed fixes: standard normal, like the batch x."""
     return jax.random.normal(jax.random.fold_in(jax.random.key(seed), 1), x.shape, x.dtype)
+
+
+def score(
+    proxies: Sequence[str | Proxy],
+    apply: Apply,
+    params: Params,
+    x: Array,
+    y: Array,
+    *,
+    seed: int = 0,
+    order: Sequence[Path] | None = None,
+) -> dict[str, float]:
+    """Scores one network by several proxies.
+
+    Args:
+        proxies: names of proxies in the catalogue, or proxies made by their factories.
+        apply: (params, x) -> logits [B, K], pure; if your model uses batch normalisation, choose
+            its mode inside `apply`.
+        params: pytree of arrays, at initialisation.
+        x: examples [B, ...], float32 or float64, normalised.
+        y: labels int [B].
+        seed: of the noise that the scores `js_n...` and `jsc_n...` add to x.
+        order: paths of the tensors with two or more axes from input to output, for `wpjs` and
+            `wpjsi`; by default the order in which `apply` first uses them.
+
+    Returns:
+        The scores by name, higher is better; NaN where a score is undefined, as for a network
+        whose output does not depend on its input.
+
+    Raises:
+        ValueError: an unknown proxy, or images and labels of different lengths.
+    """
+    chosen = [make(proxy) if isinstance(proxy, str) else proxy for proxy in proxies]
+    x, y = jnp.asarray(x), jnp.asarray(y)
+    subject = make_subject(apply, params, x, y, order)
+
+    # One program instead of hundreds of small ones, each compiled on its own.
+    @jax.jit
+    def scores(params: Params, x: Array, y: Array, noise: Array) -> dict[str, Array]:
+        return evaluate(chosen, replace(subject, params=params, x=x, y=y), noise)
+
+    with jax.enable_x64(True):
+        found = scores(params, x, y, standard_noise(seed, x))
+    return {proxy.name: float(found[proxy.name]) for proxy in chosen}
