@@ -6,7 +6,7 @@ from jaxnas.results.folder import Folder
 from jaxnas.results.manifest import JSON, Manifest, Request
 from jaxnas.results.ranking import Ranked, best
 from jaxnas.results.records import Record
-from jaxnas.results.table import settings_of, space_of, used_noise_range
+from jaxnas.results.table import settings_of, space_of, used_constant
 
 __all__ = [
     "JSON",
@@ -22,5 +22,5 @@ __all__ = [
     "read_finished",
     "settings_of",
     "space_of",
-    "used_noise_range",
+    "used_constant",
 ]

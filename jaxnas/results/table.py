@@ -28,7 +28,9 @@ IDENTITY = ("cell", "arch", "function", "seed", "status")
 """The columns that are no scores."""
 
 _SETTINGS = b"jaxnas.settings"
-_CONSTANTS = b"jaxnas.noise_range"
+
+Constants: TypeAlias = Mapping[str, tuple[float, float] | None]
+"""Numbers by name that derived scores are made with; None where none are used."""
 
 # Values [N], NaN where there is none, and whether there is one [N].
 Column: TypeAlias = tuple[NDArray[np.float64], NDArray[np.bool_]]
@@ -45,15 +47,15 @@ class DerivedScores(Protocol):
     def requires(self) -> Mapping[str, Sequence[str]]: ...
 
     def constants(
-        self, names: Sequence[str], columns: Mapping[str, NDArray[np.float64]]
-    ) -> tuple[float, float] | None:
-        """What the derived scores `names` are rescaled by; None where nothing is."""
+        self,
+        names: Sequence[str],
+        columns: Mapping[str, NDArray[np.float64]],
+        given: Constants | None,
+    ) -> Constants:
+        """The constants by name that the scores `names` of a table are made with."""
 
     def compute(
-        self,
-        name: str,
-        columns: Mapping[str, NDArray[np.float64]],
-        constants: tuple[float, float] | None,
+        self, name: str, columns: Mapping[str, NDArray[np.float64]], constants: Constants
     ) -> NDArray[np.float64]:
         """A derived score [N], NaN where it is undefined."""
 
@@ -120,6 +122,7 @@ def assemble(
     merged: bool,
     counts: Mapping[str, NDArray[np.int64]],
     derived: DerivedScores | None = None,
+    given: Constants | None = None,
     settings: Mapping[str, JSON] | None = None,
 ) -> pa.Table:
     """Builds the table of everything that was asked for.
@@ -140,6 +143,7 @@ def assemble(
             representative.
         counts: by name, of each of `asked.archs`.
         derived: scores computed from other columns.
+        given: constants of derived scores that are not to be the table's own.
         settings: what identifies the run, kept in the schema's metadata.
 
     Returns:
@@ -156,10 +160,11 @@ def assemble(
     stored = [name for name in order if name not in counts and name not in requires]
     scored = functions if merged else asked.archs
     columns = _stored_columns(scores, asked, stored, scored, connected)
-    constants = None
+    constants: Constants = {}
     if derived is not None:
         wanted = [name for name in order if name in requires]
-        constants = derived.constants(wanted, {name: columns[name][0] for name in columns})
+        known = {name: values for name, (values, _) in columns.items()}
+        constants = derived.constants(wanted, known, given)
         for name in wanted:
             bases = {base: columns[base] for base in requires[name]}
             present = np.logical_and.reduce(
@@ -181,13 +186,12 @@ def assemble(
         else:
             values, present = columns[name]
             arrays[name] = pa.array(values, mask=~present)
-    metadata = {
-        "jaxnas.format": str(FORMAT_VERSION),
-        _CONSTANTS: canonical(list(constants) if constants else None),
-    }
+    metadata = {"jaxnas.format": str(FORMAT_VERSION)}
+    for name, constant in constants.items():
+        metadata[f"jaxnas.{name}"] = canonical(list(constant) if constant else None)
     if settings is not None:
-        metadata[_SETTINGS] = canonical(settings)
-    return pa.table(arrays, metadata=dict(sorted(metadata.items(), key=lambda item: str(item[0]))))
+        metadata[_SETTINGS.decode()] = canonical(settings)
+    return pa.table(arrays, metadata=dict(sorted(metadata.items())))
 
 
 def score_columns(table: pa.Table) -> tuple[str, ...]:
@@ -221,13 +225,14 @@ def space_of(table: pa.Table) -> Space:
     return space_in(settings_of(table))
 
 
-def used_noise_range(table: pa.Table) -> tuple[float, float] | None:
-    """The lowest and highest js by which a table's noise scores were rescaled, None if none were.
+def used_constant(table: pa.Table, name: str) -> tuple[float, float] | None:
+    """A constant that a table's derived scores were made with, None if none was.
 
     Args:
         table: from `assemble`, or read from a file of `write_table`.
+        name: of the constant, such as "noise_range".
     """
-    stored = json.loads((table.schema.metadata or {}).get(_CONSTANTS, b"null"))
+    stored = json.loads((table.schema.metadata or {}).get(f"jaxnas.{name}".encode(), b"null"))
     return (float(stored[0]), float(stored[1])) if stored else None
 
 

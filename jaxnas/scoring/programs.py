@@ -17,19 +17,16 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxnas.data import Images
-from jaxnas.networks.layers import BatchNormMode
-from jaxnas.networks.nb201.initial import InitialParameters
-from jaxnas.networks.nb201.network import Network, used_parameters
+from jaxnas.modes import BatchNormMode
+from jaxnas.networks.protocol import ScoredNetwork
 from jaxnas.precision import with_float64
-from jaxnas.proxies.catalogue import CATALOGUE, make
+from jaxnas.proxies import catalogue
 from jaxnas.proxies.proxy import Proxy, add_noise, by_backward_pass, reduce_all, standard_noise
-from jaxnas.proxies.quantities import Quantity, Subject, compute
+from jaxnas.proxies.quantities import ExampleGradients, Quantity, Subject, compute
 from jaxnas.results import Record
+from jaxnas.scoring.jobs import Job
 from jaxnas.scoring.settings import Settings
-from jaxnas.spaces import nb201
 from jaxnas.types import Array, Params
-
-Job = tuple[int, int]  # cell, seed
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,11 @@ class Group:
         return self.proxies[0].noise
 
     @property
+    def by_example(self) -> bool:
+        """Whether gradients of single examples are taken."""
+        return any(isinstance(quantity, ExampleGradients) for quantity in self.gradients)
+
+    @property
     def gradients(self) -> frozenset[Quantity]:
         return frozenset(proxy.gradient for proxy in self.proxies)
 
@@ -56,7 +58,6 @@ def group_proxies(names: Sequence[str], settings: Settings) -> list[Group]:
     """
     by_bn: dict[BatchNormMode, list[str]] = {}
     for name in names:
-        make(name)  # raises with the nearest name
         by_bn.setdefault(settings.bn_of(name), []).append(name)
     return [
         Group(bn, group)
@@ -66,12 +67,12 @@ def group_proxies(names: Sequence[str], settings: Settings) -> list[Group]:
 
 
 def _make_all(names: Sequence[str], bn: BatchNormMode) -> list[Proxy]:
-    of_examples = [name for name in names if CATALOGUE[name].paper == "GT-NAS"]
+    of_examples = [name for name in names if catalogue.entry(name).bn == "example"]
     # With batch statistics examples meet. Without, the kernel alone is had from a joint batch, at a
     # fraction of what batches of one cost.
     together = bn == "batch" or of_examples == ["gradient_kernel"]
     return [
-        CATALOGUE[name].make(together=together) if name in of_examples else make(name)
+        catalogue.make(name, **({"together": together} if name in of_examples else {}))
         for name in names
     ]
 
@@ -91,18 +92,17 @@ class Programs:
         # Correlations and eigenvalues need float64, which TPUs do not have.
         self._float64_device = jax.devices("cpu")[0] if device.platform == "tpu" else device
         self._batches: dict[int, dict[float, tuple[Array, Array]]] = {}
-        network = partial(
-            Network,
-            num_classes=images.num_classes,
-            init_scheme=settings.init,
-            dtype=settings.jax_dtype,
-            channels=settings.stem_channels,
-            depth=settings.cells_per_stage,
-        )
-        self._initial = InitialParameters(network(), images.x_train.shape[1], device)
+        self._space = settings.find_space()
+        side = int(images.x_train.shape[1])
+        networks = {
+            bn: settings.network(images.num_classes, side, bn)
+            for bn in dict.fromkeys(group.bn for group in groups)
+        }
+        self._code = next(iter(networks.values())).code
+        self._initial = next(iter(networks.values())).initial(device)
         self._gradients = {
             (group.gradients, group.bn): jax.jit(
-                partial(_gradients, network(bn=group.bn), group.gradients)
+                partial(_gradients, networks[group.bn], group.gradients)
             )
             for group in groups
         }
@@ -116,24 +116,24 @@ class Programs:
         return sum(program._cache_size() for program in programs)
 
     def score(self, job: Job) -> Record:
-        """Scores a cell with a seed."""
-        cell, seed = job
-        live = nb201.live_ops(nb201.cell_ops()[cell]).astype(np.int32)
-        stream = cell if self._settings.weights == "independent" else 0
-        params, ops = self._initial(seed, stream, live), self._put(live)
+        """Scores an architecture with a seed."""
+        arch, seed = job
+        code = self._code(arch)
+        stream = self._space.stream(arch) if self._settings.weights == "independent" else 0
+        params, on_device = self._initial(seed, stream, code), self._put(code)
         scores: dict[str, float] = {}
         seconds: dict[str, float] = {}
         for group, reduce in zip(self._groups, self._reductions, strict=True):
             start = time.perf_counter()
             x, y = self._batch(seed)[group.noise]
-            gradients = self._gradients[group.gradients, group.bn](params, ops, x, y)
+            gradients = self._gradients[group.gradients, group.bn](params, on_device, x, y)
             if self._float64_device is not self._device:
                 gradients = jax.device_put(gradients, self._float64_device)
             found = jax.device_get(reduce(gradients))
             elapsed = time.perf_counter() - start
             scores |= {name: float(value) for name, value in found.items()}
             seconds |= dict.fromkeys(found, elapsed)
-        return Record(cell, seed, scores, seconds)
+        return Record(arch, seed, scores, seconds)
 
     def _batch(self, seed: int) -> dict[float, tuple[Array, Array]]:
         """The seed's batch with each level of noise; made once."""
@@ -161,20 +161,18 @@ def _ordered(quantities: Collection[Quantity]) -> list[Quantity]:
 
 
 def _gradients(
-    network: Network,
+    network: ScoredNetwork,
     quantities: Collection[Quantity],
     params: Params,
-    ops: Array,
+    code: Array,
     x: Array,
     y: Array,
 ) -> list[Any]:
     def apply(params: Params, x: Array) -> Array:
-        logits: Array = network.apply(params, x, ops)  # type: ignore[assignment]
-        return logits
+        return network.apply(params, x, code)
 
-    order = tuple(("params", *path) for path in network.forward_order())
-    live = used_parameters(params, ops)
-    found = compute(quantities, Subject(apply, params, x, y, order, live))
+    order = tuple(tensor.path for tensor in network.tensors)
+    found = compute(quantities, Subject(apply, params, x, y, order, network.live(params, code)))
     return [found[quantity] for quantity in _ordered(quantities)]
 
 

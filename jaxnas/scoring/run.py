@@ -181,9 +181,8 @@ def _run(
 ) -> Iterator[Record]:
     """Scores what is not known yet, the networks that lack the same scores together."""
     wanted = [name for name in recorded_names() if name in request.columns]
-    archs = networks(
-        _in_order(request.archs, settings), settings.find_space(), merge=settings.merge
-    )
+    space = settings.find_space()
+    archs = networks(_in_order(request.archs, space), space, merge=settings.merge)
     groups_of_jobs = lacking(request, archs, wanted, known)
     total = sum(map(len, groups_of_jobs.values()))
     done = 0

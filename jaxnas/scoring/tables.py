@@ -11,7 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from jaxnas.proxies import catalogue
-from jaxnas.proxies.derived import Derived
+from jaxnas.proxies.derived import DERIVED, NOISE_RANGE
 from jaxnas.results import JSON, SCORES_FILE, Folder, Request
 from jaxnas.results.finished import read_scores
 from jaxnas.results.manifest import MANIFEST_FILE, space_in
@@ -25,7 +25,7 @@ NoiseRange = tuple[float, float] | None
 
 def recorded_names() -> tuple[str, ...]:
     """Names of the scores that a run records, in the order of a table's columns."""
-    return tuple(one.name for one in catalogue.entries() if one.kind == "proxy")
+    return catalogue.names("proxy")
 
 
 def build_table(
@@ -45,8 +45,9 @@ def build_table(
     Raises:
         ResultsError: nothing was asked for, a score is not known, or the range is none.
     """
-    space, derived = space_in(identity), Derived(noise_range)
-    asked = asked_rows(requests, space, derived)
+    space, given = space_in(identity), {NOISE_RANGE.name: noise_range}
+    DERIVED.check(given)
+    asked = asked_rows(requests, space, DERIVED)
     return assemble(
         scores,
         asked,
@@ -54,7 +55,8 @@ def build_table(
         catalogue.names(),
         merged=bool(identity["merge"]),
         counts=_counts(asked, space, identity),
-        derived=derived,
+        derived=DERIVED,
+        given=given,
         settings=identity,
     )
 
@@ -123,5 +125,4 @@ def _counts(
     sizes = Sizes(*(int(str(identity[name])) for name in Sizes._fields))
     num_classes, image_size = (int(str(identity[n])) for n in ("num_classes", "image_size"))
     counts = space.counts(asked.archs, sizes, num_classes, image_size)
-    names = (one.name for one in catalogue.entries() if one.kind == "count")
-    return {name: getattr(counts, name) for name in names}
+    return {name: getattr(counts, name) for name in catalogue.names("count")}
