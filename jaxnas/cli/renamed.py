@@ -13,7 +13,7 @@ OPTIONS = {
 
 # Searches that look their trainings up, and the options that only such searches have.
 LOOKED_UP = ("random", "rea", "reinforce", "bohb")
-OF_A_LOOK_UP = ("--search-on", "--runs", "--budget", "--scores")
+OF_A_LOOK_UP = ("--search-on", "--runs", "--budget", "--queries", "--scores")
 
 
 def check(arguments: Sequence[str]) -> None:
@@ -32,6 +32,10 @@ def check(arguments: Sequence[str]) -> None:
     if len(arguments) < 2 or arguments[0] != "search":
         return
     method = arguments[1]
+    if "--cells" in given:
+        raise ValueError(
+            "--cells: expected the name of a search's size, got that of a selection; give --depth"
+        )
     if method == "gt-nas" and "--train" in given:
         raise ValueError(
             "--train: expected its new name, got the old one; give the images as "

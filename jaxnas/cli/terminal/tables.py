@@ -10,7 +10,7 @@ from rich.text import Text
 from jaxnas.reports.report import Report
 
 # Where the output goes to a file or a pipe nothing is folded.
-_NO_TERMINAL_WIDTH = 250
+_NO_TERMINAL_WIDTH = 10_000
 
 
 def show(report: Report) -> None:
