@@ -1,98 +1,33 @@
-"""Options that several commands have."""
+"""Options that several commands have, each with one meaning."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
+import types
+import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import click
 
-NoiseRange = tuple[float, float] | None
+from jaxnas.spaces import DEFAULT, SPACES
 
-_COUNT = click.IntRange(min=1)
-_PATH = click.Path(path_type=Path)
+if TYPE_CHECKING:
+    import jax
 
+    from jaxnas.engine.environment import Start
 
-def _check(_: click.Context, __: click.Parameter, value: NoiseRange) -> NoiseRange:
-    if value and not (all(map(math.isfinite, value)) and value[0] < value[1]):
-        raise ValueError(f"--noise-range {value[0]} {value[1]}: expected finite LOW < HIGH")
-    return value
+Decorator: TypeAlias = Callable[[Any], Any]
+NoiseRange: TypeAlias = tuple[float, float] | None
 
-
-noise_range: Callable[[Any], Any] = click.option(
-    "--noise-range",
-    nargs=2,
-    type=float,
-    metavar="LOW HIGH",
-    callback=_check,
-    help="js by which the noise scores (sns, lns, mnjs) are rescaled to [0, 1]; by default the "
-    "lowest and highest in the table.",
-)
-
-# An option's name and type, its value in `training.Settings` and in `training.DartsSettings` (None
-# where that has no such field), and its help.
-_Field = tuple[str, Any, float | None, float | None, str]
-FIELDS: tuple[_Field, ...] = (
-    ("--epochs", _COUNT, 12, 600, "Passes over the training images; NAS-Bench-201 has 12 and 200."),
-    ("--batch-size", _COUNT, 256, 96, "Images of a step."),
-    ("--learning-rate", float, 0.1, 0.025, "Of the first epoch; a cosine falls from it to 0."),
-    ("--momentum", float, 0.9, 0.9, "Of SGD, Nesterov's for cells."),
-    ("--weight-decay", float, 5e-4, 3e-4, "Of all parameters."),
-    ("--gradient-clip", float, 0, 5, "Largest norm of the gradient; 0 for any."),
-    ("--cutout", click.IntRange(min=0), 0, 16, "Side of the square blanked in training images."),
-    ("--channels", _COUNT, 16, 36, "Channels of the first cells."),
-    ("--cells-per-stage", _COUNT, 5, None, "Cells in each of three stages."),
-    ("--layers", _COUNT, None, 20, "Cells of a genotype's network."),
-    ("--drop-path", float, None, 0.2, "Its probability at the end, to which it rises from 0."),
-    ("--auxiliary-weight", float, None, 0.4, "Of the auxiliary head's loss; 0 for no such head."),
-    (
-        "--valid-fraction",
-        float,
-        0.2,
-        0,
-        "Part of each class of the training images that is held out for validation; "
-        "NAS-Bench-201's cifar10-valid holds out 0.5.",
-    ),
-)
+PATH = click.Path(path_type=Path)
+COUNT = click.IntRange(min=1)
 
 
-def recipe(*, genotypes: bool) -> tuple[Callable[[Any], Any], ...]:
-    """The options of a training; those left out are None, for the settings to fill in.
-
-    Args:
-        genotypes: with those of genotypes' networks too.
-    """
-    found = []
-    for name, kind, cells, darts, text in FIELDS:
-        if cells is None and not genotypes:
-            continue
-        defaults = [] if cells is None else [f"{cells:g}"]
-        if genotypes and darts not in (None, cells):
-            defaults.append(f"{darts:g} for genotypes")
-        note = f"{text}  [default: {', '.join(defaults)}]"
-        found.append(click.option(name, type=kind, help=note))
-    return tuple(found)
-
-
-def given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that the user has given."""
-    return {name: value for name, value in values.items() if value is not None}
-
-
-# Where a command computes, and from which folders.
-MACHINE = (
-    click.option("--devices", type=_COUNT, help="At most so many.  [default: all GPUs or cores]"),
-    click.option(
-        "--data-dir", type=_PATH, help="Folder of the data sets.  [default: user's cache]"
-    ),
-    click.option("--cache-dir", type=_PATH, help="Compiled programs.  [default: user's cache]"),
-    click.option("--no-cache", is_flag=True, help="Keep no compiled programs."),
-)
-
-
-def several(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def several(*options: Decorator) -> Decorator:
     """One decorator of several options, which the help lists in this order."""
 
     def decorate(command: Any) -> Any:
@@ -103,8 +38,220 @@ def several(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+# Which architectures.
+space = click.option(
+    "--space",
+    type=click.Choice(list(SPACES)),
+    default=DEFAULT.name,
+    show_default=True,
+    help="Search space of the architectures; `jaxnas spaces` lists them.",
+)
+
+
+def cells(default: str | None) -> Decorator:
+    """The option --cells, which selects architectures; None for no default."""
+    return click.option(
+        "--cells",
+        default=default,
+        show_default=default is not None,
+        metavar="SPEC",
+        help="Which architectures: all; START:STOP; random:N, drawn by the first seed; indices "
+        "separated by commas; an architecture as its space writes it, or the name of a published "
+        "one; @FILE with one a line.",
+    )
+
+
+# By which images and which seeds.
+def images(default: str | None = "digits", *, test: bool = False) -> Decorator:
+    """The option --dataset for images; None for no default, which makes it required.
+
+    Args:
+        default: what is used where the user names none.
+        test: whether test images are needed.
+    """
+    arrays = "x_train, y_train, x_test and y_test" if test else "x_train and y_train"
+    return click.option(
+        "--dataset",
+        default=default,
+        required=default is None,
+        show_default=default is not None,
+        metavar="NAME_OR_NPZ",
+        help=f"Images: digits, cifar10, cifar100, imagenet16-120, or an .npz with {arrays}.",
+    )
+
+
+def seeds(text: str) -> Decorator:
+    """The option --seeds; `text` says what each of them fixes."""
+    return click.option(
+        "--seeds", default="0", show_default=True, metavar="S[,S...]", help=f"Random seeds: {text}"
+    )
+
+
+seed = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
+)
+
+
+def out(text: str, *, required: bool = False) -> Decorator:
+    """The option --out, a folder; `text` says what is kept in it."""
+    return click.option("--out", type=PATH, required=required, metavar="DIR", help=text)
+
+
 def refuse_files(*folders: Path | None) -> None:
     """Raises ValueError where a folder is asked for and there is a file."""
     for path in folders:
         if path is not None and path.exists() and not path.is_dir():
-            raise ValueError(f"{path} is a file: expected a folder, or a path where there is none")
+            raise ValueError(
+                f"{path}: expected a folder, or a path where there is none, got a file; choose "
+                "another path"
+            )
+
+
+# How noise scores are rescaled.
+def _check_noise_range(_: click.Context, __: click.Parameter, value: NoiseRange) -> NoiseRange:
+    if value and not (all(map(math.isfinite, value)) and value[0] < value[1]):
+        raise ValueError(
+            f"--noise-range: expected finite LOW < HIGH, got {value[0]} {value[1]}; give the "
+            "lowest and the highest js"
+        )
+    return value
+
+
+noise_range: Decorator = click.option(
+    "--noise-range",
+    nargs=2,
+    type=float,
+    metavar="LOW HIGH",
+    callback=_check_noise_range,
+    help="js by which the noise scores (sns, lns, mnjs) are rescaled to [0, 1].  [default: the "
+    "lowest and highest in the table]",
+)
+
+
+class Machine(NamedTuple):
+    """Where a command computes, and in which folders it finds and keeps things.
+
+    Attributes:
+        devices: at most so many; None for all.
+        data_dir: folder of the data sets; None for the user's cache.
+        cache_dir: folder of compiled programs; None for the user's cache.
+        no_cache: whether no compiled programs are kept.
+    """
+
+    devices: int | None
+    data_dir: Path | None
+    cache_dir: Path | None
+    no_cache: bool
+
+    def ready(self, start: Start | None) -> None:
+        """Readies the process, before JAX is imported; may replace it and not return.
+
+        Raises:
+            ValueError: the folder of compiled programs is a file.
+        """
+        refuse_files(self.cache_dir)
+        if start:
+            start(self.devices)
+
+    def local_devices(self) -> list[jax.Device]:
+        """The devices to compute on, where compiled programs are kept from now on."""
+        from jaxnas.engine import devices
+
+        if not self.no_cache:
+            devices.keep_compiled_programs(self.cache_dir)
+        return devices.local_devices(self.devices)
+
+
+MACHINE = (
+    click.option(
+        "--devices", type=COUNT, help="Most devices to use.  [default: all GPUs or cores]"
+    ),
+    click.option("--data-dir", type=PATH, help="Folder of the data sets.  [default: user's cache]"),
+    click.option(
+        "--cache-dir", type=PATH, help="Folder of compiled programs.  [default: user's cache]"
+    ),
+    click.option("--no-cache", is_flag=True, help="Keep no compiled programs."),
+)
+
+
+def machine(command: Callable[..., Any]) -> Any:
+    """Adds the options of `Machine`; the command gets them together as its keyword `machine`."""
+
+    @functools.wraps(command)
+    def with_machine(*args: Any, **values: Any) -> Any:
+        found = Machine(**{name: values.pop(name) for name in Machine._fields})
+        return command(*args, machine=found, **values)
+
+    return several(*MACHINE)(with_machine)
+
+
+# The words in which a command's user is told what to ask for where memory is too small.
+SMALLER_BATCH = "a smaller --batch-size or fewer --devices"
+
+
+def of_fields(
+    settings: type,
+    texts: Mapping[str, str],
+    defaults: Mapping[str, str] = types.MappingProxyType({}),
+) -> Decorator:
+    """Options for fields of a dataclass, whose types and defaults are read off it.
+
+    An option that the user does not give is None, see `given`; the dataclass has its default and
+    checks the values.
+
+    Args:
+        settings: the dataclass.
+        texts: the help of each field that is to be an option, in the order of the help.
+        defaults: for a field, what the help says of its default instead of the value.
+
+    Raises:
+        KeyError: a text is for no field.
+    """
+    fields = {field.name: field for field in dataclasses.fields(settings)}
+    hints = typing.get_type_hints(settings)
+    return several(
+        *(
+            _of_field(name, hints[name], fields[name].default, text, defaults.get(name))
+            for name, text in texts.items()
+        )
+    )
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that the user has given, by name."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _of_field(name: str, hint: Any, default: Any, text: str, words: str | None) -> Decorator:
+    spelt = "--" + name.replace("_", "-")
+    kind = _without_none(hint)
+    if kind is bool:
+        spelt = f"{spelt}/--no-{name.replace('_', '-')}"
+        words = words or (spelt.split("/")[0 if default else 1][2:])
+    elif words is None and default not in (None, dataclasses.MISSING):
+        words = f"{default:g}" if isinstance(default, float) else str(default)
+    note = f"{text}  [default: {words}]" if words else text
+    choices = _literals(kind)
+    return click.option(
+        spelt,
+        name,
+        default=None,
+        type=click.Choice(choices) if choices else None if kind is bool else kind,
+        help=note,
+    )
+
+
+def _without_none(hint: Any) -> Any:
+    """The type of which a hint "T | None" is, or the hint itself."""
+    members = [member for member in typing.get_args(hint) if member is not types.NoneType]
+    several_types = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    return members[0] if several_types and len(members) == 1 else hint
+
+
+def _literals(hint: Any) -> list[str]:
+    """The values of a Literal, or of a union of several; none for another type."""
+    if typing.get_origin(hint) is Literal:
+        return [str(value) for value in typing.get_args(hint)]
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return [value for member in typing.get_args(hint) for value in _literals(member)]
+    return []

@@ -1,1 +1,1 @@
-"""How work is spread over a machine: threads, devices, environment, memory; knows no score."""
+"""How work is spread over a machine: devices, threads, environment, memory; knows no score."""

@@ -1,8 +1,8 @@
 """What the process has to be started with, so that scoring on a CPU is fast.
 
-XLA and glibc read these settings once, at start, so `jaxnas score` starts itself again with them.
-A library that is imported must not: this is the command line's alone. What the user has set stays;
-JAXNAS_PLAIN_PROCESS=1 leaves everything as it is.
+XLA and glibc read these settings once, when a process starts, so commands that compute start
+themselves again with them. A library that is imported must not do so: only the command line calls
+`restart`. What the user has set stays; JAXNAS_PLAIN_PROCESS=1 leaves everything as it is.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-# Readies the process for so many devices (None: as many as there are); may not return.
 Start: TypeAlias = Callable[[int | None], None]
+"""Readies the process for so many devices, for None as many as there are; may not return."""
 
 PLAIN = "JAXNAS_PLAIN_PROCESS"
 MARKER = "JAXNAS_PROCESS_IS_SET_UP"
@@ -28,8 +28,8 @@ class XlaFlag(NamedTuple):
     """A flag of XLA.
 
     Attributes:
-        name: without the dashes.
-        value: `{devices}` stands for the number of devices.
+        name: the flag's name without the dashes.
+        value: its value, in which `{devices}` stands for the number of devices.
         since: the jaxlib release from which it is passed. XLA ends the process when it meets a flag
             that it does not know, so the unusual ones go only to releases that are known to have
             them.
@@ -101,7 +101,7 @@ def environment(
 
 
 def xla_flags(given: str, devices: int, jaxlib: tuple[int, int]) -> str:
-    """Flags for XLA after those given, without the ones that are given already."""
+    """The flags given, followed by those of `XLA_FLAGS` that are not given already."""
     if given.strip() and not given.strip().startswith("-"):
         return given  # the name of a file with flags: the user's alone
     names = {token.lstrip("-").split("=", 1)[0] for token in given.split()}
@@ -114,7 +114,7 @@ def xla_flags(given: str, devices: int, jaxlib: tuple[int, int]) -> str:
 
 
 def glibc_tunables(given: str) -> str:
-    """Tunables after those given, without the ones that are given already."""
+    """The tunables given, followed by those of `GLIBC_TUNABLES` that are not given already."""
     theirs = [item for item in given.split(":") if item]
     names = {item.split("=", 1)[0] for item in theirs}
     ours = [f"{name}={value}" for name, value in GLIBC_TUNABLES.items() if name not in names]
@@ -138,14 +138,14 @@ def accelerator(env: Mapping[str, str]) -> bool:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def jaxlib_version() -> tuple[int, int]:
-    """Major and minor release of jaxlib, without importing it."""
+    """The major and minor release of jaxlib, found without importing it."""
     numbers = re.match(r"(\d+)\.(\d+)", importlib.metadata.version("jaxlib"))
     return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
 

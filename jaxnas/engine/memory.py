@@ -21,8 +21,8 @@ COMPILED = "/jax/core/compile/backend_compile_duration"
 def memory_trimmed(progress: Callable[[int, int], None]) -> Iterator[Callable[[int, int], None]]:
     """Within, glibc's `malloc_trim` follows each compilation and some networks.
 
-    Those are the first, second, fourth, eighth ...: the holes come early, and a trim costs as many
-    page faults as the next network needs pages. Nothing changes without glibc.
+    Those are the first, second, fourth, eighth and so on: the holes come early, and a trim costs
+    as many page faults as the next network needs pages. Nothing changes without glibc.
 
     Args:
         progress: called by a run with the networks done and to do.

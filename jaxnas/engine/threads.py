@@ -15,9 +15,9 @@ def run_on_workers(
     """Yields each job's result as it comes, in no particular order.
 
     Args:
-        workers: one function a device; each is called from one thread of its own.
+        workers: one function for each device; each is called from one thread of its own.
         jobs: what there is to do.
-        stop: set when the run ends early; a worker with a long job may look at it and return.
+        stop: it is set when the run ends early; a worker with a long job may look at it and return.
 
     Raises:
         Whatever a worker raises; the others finish the job in hand and stop. They also do when the

@@ -8,26 +8,20 @@ import click
 
 from jaxnas.cli import options
 
-_FOLDER = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("folders", nargs=-1, required=True, type=_FOLDER, metavar="DIR...")
-@click.option("--out", required=True, type=_FOLDER, help="Folder to make; absent or empty.")
+@click.argument("folders", nargs=-1, required=True, type=options.PATH, metavar="DIR...")
+@options.out("Folder to make; absent or empty.", required=True)
 @options.noise_range
 def merge(folders: tuple[Path, ...], out: Path, noise_range: options.NoiseRange) -> None:
-    """Joins folders that were scored on several machines with equal settings.
+    """Joins folders that were scored on several machines.
 
-    The folders stay as they are. Where two hold different values of one score, the one given first
-    wins.
+    Their settings must be equal. The folders stay as they are. Where two hold different values of
+    one score, the one given first wins. Instead of a folder its scores.parquet will do.
     """
-    from jaxnas import results
-    from jaxnas.cli.finishing import finish
-    from jaxnas.scoring.run import read_table
+    from jaxnas import scoring
+    from jaxnas.cli.terminal.scored import finish
 
-    merged = results.merge(folders, out)
-    table = read_table(out, noise_range)
-    with results.Folder.load(out) as folder:
-        results.write_table(table, out / results.SCORES_FILE, settings=folder.settings)
-    click.echo(f"folders joined: {len(folders)}, parts copied: {merged.parts}", err=True)
+    table = scoring.merge(folders, out, noise_range)
+    click.echo(f"joined: {len(folders)}", err=True)
     finish(table, out)
