@@ -24,11 +24,11 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from jaxnas.data.images import DataError, one_line
 from jaxnas.data.pickles import read_dict
 from jaxnas.oracle import benchmark
+from jaxnas.oracle.benchmark import SPACE
 from jaxnas.oracle.columns import from_columns
 from jaxnas.oracle.files import arrays, read_columns
 from jaxnas.oracle.table import Oracle, OracleError
 from jaxnas.results.files import disk_errors, write_atomically
-from jaxnas.spaces import nb201
 
 Progress = Callable[[int, int], None]
 
@@ -62,13 +62,13 @@ def read_archive(folder: Path, progress: Progress | None = None) -> Oracle:
     target = cached_table(folder)
     if target.exists():
         with contextlib.suppress(OracleError):  # a damaged table is made anew
-            return from_columns(read_columns(target), str(folder))
+            return from_columns(read_columns(target), str(folder), SPACE)
     with disk_errors(target.parent, "made"):
         target.parent.mkdir(parents=True, exist_ok=True)
     _check_meta(folder)
     parts = list(_parts(files, target, progress))
     table = pa.concat_tables((part for _, part in parts), promote_options="default")
-    oracle = from_columns(arrays(table), str(folder))
+    oracle = from_columns(arrays(table), str(folder), SPACE)
     write_atomically(target, _encode(table))
     for path, _ in parts:
         path.unlink(missing_ok=True)
@@ -100,9 +100,9 @@ def cell_files(folder: Path) -> dict[int, Path]:
             f"{folder} is not the NATS-Bench topology archive: expected the unpacked folder "
             f"{FOLDER} with {_META} and one NNNNNN.pickle.pbz2 a cell"
         )
-    if max(files) >= nb201.NUM_CELLS:
+    if max(files) >= SPACE.size:
         raise OracleError(
-            f"{files[max(files)]} is of no cell: expected numbers up to {nb201.NUM_CELLS - 1}; "
+            f"{files[max(files)]} is of no cell: expected numbers up to {SPACE.size - 1}; "
             f"is this the topology archive (tss)?"
         )
     return dict(sorted(files.items()))
@@ -153,7 +153,7 @@ def _check_meta(folder: Path) -> None:
     """Raises OracleError unless the archive numbers its cells as the topology space does."""
     meta = _load(folder / _META, "the list of cells of NATS-Bench's topology archive")
     archs = meta.get("meta_archs")
-    if archs != [nb201.index_to_arch(cell) for cell in range(nb201.NUM_CELLS)]:
+    if archs != [SPACE.arch(cell) for cell in range(SPACE.size)]:
         raise OracleError(
             f"{folder / _META} lists other cells than the topology space: expected {FOLDER}"
         )

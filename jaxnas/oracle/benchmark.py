@@ -17,9 +17,12 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from jaxnas.oracle.table import EPOCHS, OracleError
-from jaxnas.spaces import nb201
+from jaxnas.spaces import SPACES
 
 Row = dict[str, float]
+
+SPACE = SPACES["nb201"]
+"""The space of the topology archive."""
 
 # What the benchmark calls (data set, split): what was trained on, what was evaluated on.
 _NAMES = {
@@ -55,7 +58,7 @@ def row(cell: int, by_epochs: Mapping[Any, Any], source: str) -> Row:
         if state is None:
             continue
         try:
-            expected, got = nb201.index_to_arch(cell), state["arch_str"]
+            expected, got = SPACE.arch(cell), state["arch_str"]
             if got != expected:
                 raise OracleError(
                     f"{source}: expected the cell {expected}, number {cell} of the topology "

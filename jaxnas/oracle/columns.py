@@ -2,8 +2,8 @@
 
 A table has one row a cell. Its columns:
 
-- the key: `cell` (or `index`), the official index, or `arch`, the architecture string; where both
-  are there they must agree;
+- the key: `cell` (or `index`), the official index, or `arch`, the architecture in its space's
+  notation; where both are there they must agree;
 - `{dataset}_{valid|test}_{12|200}`: accuracy in percent, mean over seeds;
 - the same with `_seed{N}`: accuracy of one seed; means are computed from these where the table
   has no mean of its own;
@@ -20,7 +20,6 @@ there, times the epochs; see `Oracle.seconds` for what it leaves out.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,8 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnas.oracle.table import EPOCHS, Floats, Oracle, OracleError, Task, known
-from jaxnas.spaces import nb201
+from jaxnas.oracle.table import EPOCHS, Floats, Oracle, OracleError, Task, indices, known
+from jaxnas.spaces import DEFAULT, Space
 
 KEYS = ("cell", "index", "arch")
 
@@ -48,12 +47,15 @@ def is_wanted(column: str) -> bool:
     return column in KEYS or any(pattern.fullmatch(column) for pattern in patterns)
 
 
-def from_columns(columns: Mapping[str, NDArray[Any]], source: str) -> Oracle:
+def from_columns(
+    columns: Mapping[str, NDArray[Any]], source: str, space: Space = DEFAULT
+) -> Oracle:
     """Reads a table given as arrays by column name; see this file's head for the names.
 
     Args:
         columns: arrays [N], or [N, S] where the name ends in `_per_seed`.
         source: what messages call the table.
+        space: whose architectures the rows are.
 
     Returns:
         The oracle; a column without any value counts as not there.
@@ -62,7 +64,8 @@ def from_columns(columns: Mapping[str, NDArray[Any]], source: str) -> Oracle:
         OracleError: there is no key or no accuracy, a cell comes twice or does not exist, a
             column has the wrong type or length, or a value is out of range.
     """
-    cells = _cells(columns, source)
+    cells = _cells(columns, source, space)
+    size = space.size
     accuracies: dict[Task, dict[int | None, Floats]] = {}
     times: dict[tuple[str, int], Floats] = {}
     per_epoch: dict[str, Floats] = {}
@@ -77,11 +80,11 @@ def from_columns(columns: Mapping[str, NDArray[Any]], source: str) -> Oracle:
                         f"{source} has two columns of the same accuracies, one of them {column}: "
                         "keep one of them"
                     )
-                by_seed[one] = _by_cell(part, cells, column, source)
+                by_seed[one] = _by_cell(part, cells, size, column, source)
         elif match := _SECONDS.fullmatch(column):
-            times[match[1], int(match[2])] = _by_cell(values, cells, column, source)
+            times[match[1], int(match[2])] = _by_cell(values, cells, size, column, source)
         elif match := _PER_EPOCH.fullmatch(column):
-            per_epoch[_plain(match[1])] = _by_cell(values, cells, column, source)
+            per_epoch[_plain(match[1])] = _by_cell(values, cells, size, column, source)
     for dataset, seconds in per_epoch.items():
         for epochs in EPOCHS:
             times.setdefault((dataset, epochs), epochs * seconds)
@@ -95,10 +98,11 @@ def from_columns(columns: Mapping[str, NDArray[Any]], source: str) -> Oracle:
             f"{source} has no accuracies: expected a column such as cifar10_valid_200, "
             f"{{dataset}}_{{valid|test}}_{{12|200}}, in percent, got {_names(columns)}"
         )
-    return Oracle(source, held, {key: values for key, values in times.items() if known(values)})
+    known_times = {key: values for key, values in times.items() if known(values)}
+    return Oracle(source, held, known_times, space)
 
 
-def _cells(columns: Mapping[str, NDArray[Any]], source: str) -> NDArray[np.int64]:
+def _cells(columns: Mapping[str, NDArray[Any]], source: str, space: Space) -> NDArray[np.int64]:
     """The cell of each row, int64 [N]; no cell comes twice."""
     keys = {key: columns[key] for key in KEYS if key in columns}
     if not keys:
@@ -113,7 +117,9 @@ def _cells(columns: Mapping[str, NDArray[Any]], source: str) -> NDArray[np.int64
                 f"got shape {values.shape}"
             )
     found = [
-        _from_archs(values, source) if key == "arch" else _from_indices(values, key, source)
+        _from_archs(values, source, space)
+        if key == "arch"
+        else _from_indices(values, key, source, space.size)
         for key, values in keys.items()
     ]
     for other, key in zip(found[1:], list(keys)[1:], strict=True):
@@ -134,47 +140,43 @@ def _cells(columns: Mapping[str, NDArray[Any]], source: str) -> NDArray[np.int64
     return found[0]
 
 
-def _from_indices(values: NDArray[Any], key: str, source: str) -> NDArray[np.int64]:
+def _from_indices(values: NDArray[Any], key: str, source: str, size: int) -> NDArray[np.int64]:
     if values.dtype.kind not in "iuf":
         raise OracleError(
             f"{source}: expected column {key} to hold official cell indices, got "
             f"{str(values[0])!r}; architecture strings belong in a column arch"
         )
-    right = (values >= 0) & (values < nb201.NUM_CELLS) & (values == np.floor(values))
+    right = (values >= 0) & (values < size) & (values == np.floor(values))
     if not right.all():
         row = int(np.argmin(right))
         raise OracleError(
-            f"{source}, row {row + 1}: expected as {key} an integer 0 to {nb201.NUM_CELLS - 1}, "
+            f"{source}, row {row + 1}: expected as {key} an integer 0 to {size - 1}, "
             f"got {values[row]}"
         )
     return values.astype(np.int64)
 
 
-def _from_archs(values: NDArray[Any], source: str) -> NDArray[np.int64]:
+def _from_archs(values: NDArray[Any], source: str, space: Space) -> NDArray[np.int64]:
     cells = np.empty(len(values), np.int64)
     for row, value in enumerate(values.tolist()):
         arch = value.decode("latin1") if isinstance(value, bytes) else str(value)
         try:
-            cells[row] = _index_of()[arch] if arch in _index_of() else nb201.arch_to_index(arch)
+            cells[row] = indices([arch], space)[0]
         except ValueError as error:
             raise OracleError(f"{source}, row {row + 1}: {error}") from error
     return cells
 
 
-@functools.cache
-def _index_of() -> dict[str, int]:
-    """Official index by architecture string."""
-    return {nb201.index_to_arch(cell): cell for cell in range(nb201.NUM_CELLS)}
-
-
-def _by_cell(values: NDArray[Any], cells: NDArray[np.int64], column: str, source: str) -> Floats:
-    """A column's values in official index order, [15625], NaN for cells without a row."""
+def _by_cell(
+    values: NDArray[Any], cells: NDArray[np.int64], size: int, column: str, source: str
+) -> Floats:
+    """A column's values in official index order, [size], NaN for cells without a row."""
     if values.shape != cells.shape or values.dtype.kind not in "iuf":
         raise OracleError(
             f"{source}: expected column {column} to hold {len(cells):,} numbers, one a row, got "
             f"{values.dtype} of shape {values.shape}"
         )
-    ordered = np.full(nb201.NUM_CELLS, np.nan)
+    ordered = np.full(size, np.nan)
     ordered[cells] = values
     return ordered
 

@@ -7,16 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxnas.oracle import benchmark
-from jaxnas.oracle.archive import FOLDER, Progress, read_archive
+from jaxnas.oracle.archive import FOLDER, SPACE, Progress, read_archive
 from jaxnas.oracle.columns import from_columns
 from jaxnas.oracle.files import READERS, arrays, read_columns
-from jaxnas.oracle.table import Oracle, OracleError
+from jaxnas.oracle.table import Oracle, OracleError, check_indexed
+from jaxnas.spaces import Space, find
 
 if TYPE_CHECKING:
     from nats_bench import NATStopology  # type: ignore[import-untyped]
 
 
-def read(path: str | os.PathLike[str], progress: Progress | None = None) -> Oracle:
+def read(
+    path: str | os.PathLike[str],
+    progress: Progress | None = None,
+    space: str | Space = "nb201",
+) -> Oracle:
     """Opens the official NATS-Bench topology archive, or a table of one's own.
 
     Args:
@@ -24,23 +29,31 @@ def read(path: str | os.PathLike[str], progress: Progress | None = None) -> Orac
             with the columns that `jaxnas.oracle.columns` describes.
         progress: called with the number of cells read and to read, while an archive is read for
             the first time; later it opens from the user's cache, in less than a second.
+        space: whose architectures the table has, or its name; the archive has NAS-Bench-201's.
 
     Returns:
         The oracle.
 
     Raises:
-        OracleError: it is none of these, or its content is wrong; a ValueError.
+        OracleError: it is none of these, its content is wrong, or the space has no indices; a
+            ValueError.
         DataError: an archive's file is cut short or asks for more than plain data; a ValueError.
         ResultsError: the cache cannot be written; a ValueError.
         FileNotFoundError: there is nothing.
     """
-    chosen = Path(path).expanduser()
+    chosen, of = Path(path).expanduser(), find(space)
+    check_indexed(of)
     if chosen.is_dir():
+        if of is not SPACE:
+            raise OracleError(
+                f"{chosen}: expected a .csv, .parquet or .npz table, got a folder, which can only "
+                f"be the NATS-Bench archive of {SPACE.title}; give a table of {of.title}"
+            )
         return read_archive(chosen, progress)
     if not chosen.exists():
         raise FileNotFoundError(f"{chosen} does not exist: expected {_EXPECTED}")
     if chosen.suffix.lower() in READERS:
-        return from_columns(read_columns(chosen), str(chosen))
+        return from_columns(read_columns(chosen), str(chosen), of)
     if chosen.name.endswith((".pickle.pbz2", ".pth", ".tar")):
         raise OracleError(
             f"{chosen} is the benchmark in one file, which cannot be read without holding all of "
@@ -80,7 +93,7 @@ def from_api(api: NATStopology, progress: Progress | None = None) -> Oracle:
         rows.append((cell, benchmark.row(cell, states, f"the API's cell {cell}")))
         if progress:
             progress(number, len(results))
-    return from_columns(arrays(benchmark.to_table(rows)), "the NATS-Bench API")
+    return from_columns(arrays(benchmark.to_table(rows)), "the NATS-Bench API", SPACE)
 
 
 _EXPECTED = f"a .csv, .parquet or .npz table, or the unpacked folder {FOLDER}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxnas.spaces import nb201
+from jaxnas.spaces import DEFAULT, Space
 
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 SPLITS = ("valid", "test")
@@ -35,19 +35,23 @@ class Oracle:
 
     Attributes:
         source: where the values come from, for messages.
-        accuracies: by task, then seed, float64 [15625] in percent, NaN where there is none. The
-            seed None stands for the mean over seeds as the source itself gives it.
-        times: by (data set, epochs), float64 [15625]; see `seconds`.
+        accuracies: by task, then seed, float64 [space.size] in percent, NaN where there is none.
+            The seed None stands for the mean over seeds as the source itself gives it.
+        times: by (data set, epochs), float64 [space.size]; see `seconds`.
+        space: whose architectures the cells are.
 
     Raises:
-        OracleError: an accuracy is outside 0 to 100, or a time is negative or infinite.
+        OracleError: an accuracy is outside 0 to 100, a time is negative or infinite, or the
+            space has no indices.
     """
 
     source: str
     accuracies: Mapping[Task, Mapping[int | None, Floats]]
     times: Mapping[tuple[str, int], Floats]
+    space: Space = DEFAULT
 
     def __post_init__(self) -> None:
+        check_indexed(self.space)
         for task, by_seed in self.accuracies.items():
             for values in by_seed.values():
                 self._check_range(values, f"{name(task)} accuracy", "a percentage, 0 to 100", 100)
@@ -73,7 +77,7 @@ class Oracle:
             seed: of the training run; None for each cell's mean over the seeds it has.
 
         Returns:
-            float64 [15625] in percent, NaN for each cell without a value.
+            float64 [space.size] in percent, NaN for each cell without a value.
 
         Raises:
             OracleError: the table holds no such value of any cell.
@@ -110,9 +114,12 @@ class Oracle:
                 cell.
         """
         asked = np.asarray(cells, np.int64)
-        outside = asked[(asked < 0) | (asked >= nb201.NUM_CELLS)]
+        outside = asked[(asked < 0) | (asked >= self.space.size)]
         if outside.size:
-            raise OracleError(f"expected cells 0 to {nb201.NUM_CELLS - 1}, got {outside.flat[0]}")
+            raise OracleError(
+                f"cells: expected official indices 0 to {self.space.size - 1}, got "
+                f"{outside.flat[0]}; leave it out"
+            )
         values = self.accuracy(dataset, split, epochs, seed)[asked]
         lacking = asked[np.isnan(values)]
         if lacking.size:
@@ -122,6 +129,27 @@ class Oracle:
                 f"{lacking.size:,} of the {asked.size:,} cells asked for, e.g. cell {lacking[0]}"
             )
         return values
+
+    def look_up(
+        self, archs: Sequence[str], dataset: str, split: str, epochs: int, seed: int | None = None
+    ) -> Floats:
+        """Accuracies of the given architectures, all of which must be there.
+
+        Args:
+            archs: [N], in the space's notation.
+            dataset: as for `accuracy`, like the rest.
+            split: same.
+            epochs: same.
+            seed: same.
+
+        Returns:
+            float64 [N] in percent, finite.
+
+        Raises:
+            OracleError: as for `require`.
+            ValueError: one is no architecture of the space.
+        """
+        return self.require(indices(archs, self.space), dataset, split, epochs, seed)
 
     def seconds(self, dataset: str, epochs: int) -> Floats:
         """Simulated time to train each cell for validation and to validate it once.
@@ -142,7 +170,7 @@ class Oracle:
             epochs: one of `EPOCHS`.
 
         Returns:
-            float64 [15625] in seconds, NaN for each cell without a value.
+            float64 [space.size] in seconds, NaN for each cell without a value.
 
         Raises:
             OracleError: the table holds no such time of any cell.
@@ -159,7 +187,7 @@ class Oracle:
     @property
     def cells(self) -> NDArray[np.int64]:
         """Official indices of the cells with at least one accuracy, int64 [N], ascending."""
-        there = np.zeros(nb201.NUM_CELLS, bool)
+        there = np.zeros(self.space.size, bool)
         for by_seed in self.accuracies.values():
             for values in by_seed.values():
                 there |= np.isfinite(values)
@@ -210,6 +238,28 @@ class Oracle:
                 f"{self.source}: expected as {what} {expected}, got {values[cell]:g} for "
                 f"cell {cell}; mend the table"
             )
+
+
+def check_indexed(space: Space) -> None:
+    """Raises OracleError unless the architectures of a space have official indices."""
+    if not space.indexed:
+        raise OracleError(
+            f"space {space.name}: expected one whose architectures have official indices, got "
+            f"{space.title}, which has none; a table of accuracies needs them"
+        )
+
+
+def indices(archs: Sequence[str], space: Space) -> NDArray[np.int64]:
+    """Official indices of architectures, int64 [N].
+
+    Raises:
+        OracleError: the space has none.
+        ValueError: one is no architecture of the space.
+    """
+    check_indexed(space)
+    found = space.indices(archs)
+    assert found is not None
+    return found
 
 
 def name(task: Task) -> str:

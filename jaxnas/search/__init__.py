@@ -4,15 +4,15 @@
 function of a cell may train for real.
 """
 
-from jaxnas.search.baselines import baselines, draw, picking
-from jaxnas.search.bohb import bohb
 from jaxnas.search.evolution import regularized_evolution
 from jaxnas.search.experiment import Found, Run, Summary, optimum, repeat, searching, summarise
-from jaxnas.search.gt_nas import Score, candidates, gt_nas
-from jaxnas.search.published import published
-from jaxnas.search.random_search import random_search
-from jaxnas.search.reinforce import reinforce
+from jaxnas.search.hyperband import bohb
+from jaxnas.search.literature import published
+from jaxnas.search.policy_gradient import reinforce
+from jaxnas.search.sampling import random_search
+from jaxnas.search.score_then_train import Score, candidates, gt_nas
 from jaxnas.search.strategy import Answer, Query, Strategy, Trace, each, search, tabular
+from jaxnas.search.yardsticks import baselines, draw, picking
 
 __all__ = [
     "Answer",

@@ -9,25 +9,27 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnas.oracle.table import indices
 from jaxnas.search.strategy import Query, Strategy, search
+from jaxnas.spaces import DEFAULT, Space
 
 
 class Found(NamedTuple):
     """What one run ended with.
 
     Attributes:
-        cell: official index.
+        arch: what it found.
         queries: trainings paid for.
         seconds: simulated, of all of them.
     """
 
-    cell: int
+    arch: str
     queries: int = 0
     seconds: float = 0.0
 
 
-# One run of a method; all of its chance comes from the generator.
 Run: TypeAlias = Callable[[np.random.Generator], Found]
+"""One run of a method; all of its chance comes from the generator."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def searching(
 
     def run(rng: np.random.Generator) -> Found:
         trace = search(strategy(rng), query, budget)
-        return Found(trace.best, len(trace.cells), trace.seconds)
+        return Found(trace.best, len(trace.archs), trace.seconds)
 
     return run
 
@@ -76,17 +78,22 @@ def repeat(run: Run, runs: int, seed: int) -> Iterator[Found]:
 
 
 def summarise(
-    method: str, found: Sequence[Found], valid: NDArray[np.float64], test: NDArray[np.float64]
+    method: str,
+    found: Sequence[Found],
+    valid: NDArray[np.float64],
+    test: NDArray[np.float64],
+    space: Space = DEFAULT,
 ) -> Summary:
     """Means and deviations of what the runs found.
 
     Args:
         method: its name.
         found: one or more runs.
-        valid: percent [N], at each cell's index.
+        valid: percent [space.size], at official indices.
         test: the same.
+        space: whose indices they are.
     """
-    cells = [run.cell for run in found]
+    cells = indices([run.arch for run in found], space)
     return Summary(
         method,
         queries=float(np.mean([run.queries for run in found])),
@@ -99,9 +106,18 @@ def summarise(
 
 
 def optimum(
-    valid: NDArray[np.float64], test: NDArray[np.float64], population: NDArray[np.int64]
+    valid: NDArray[np.float64],
+    test: NDArray[np.float64],
+    population: Sequence[str],
+    space: Space = DEFAULT,
 ) -> Summary:
-    """The highest validation and the highest test accuracy, in general of two different cells."""
-    return Summary(
-        "optimum", valid=float(valid[population].max()), test=float(test[population].max())
-    )
+    """The highest validation and the highest test accuracy, in general of two different cells.
+
+    Args:
+        valid: percent [space.size], at official indices.
+        test: the same.
+        population: archs among which they are.
+        space: whose indices they are.
+    """
+    cells = indices(population, space)
+    return Summary("optimum", valid=float(valid[cells].max()), test=float(test[cells].max()))

@@ -18,30 +18,32 @@ class KernelDensity:
     at h = (c - 1) / c it is uniform and the density sums to 1 over the whole space.
 
     Attributes:
-        points: integers [N, D] in 0..categories-1.
+        points: integers [N, D], each from 0 to c - 1.
         bandwidths: h, [D], each from 0 to (c - 1) / c.
-        categories: c, of every dimension.
+        categories: c, [D].
     """
 
     points: NDArray[np.integer]
     bandwidths: NDArray[np.float64]
-    categories: int
+    categories: NDArray[np.integer]
 
     def density(self, at: NDArray[np.integer]) -> NDArray[np.float64]:
         """Probabilities [M] of points [M, D]."""
         same = at[:, None, :] == self.points
-        kernel = np.where(same, 1 - self.bandwidths, self.bandwidths / (self.categories - 1))
+        kernel = np.where(same, 1 - self.bandwidths, self.bandwidths / _others(self.categories))
         return kernel.prod(axis=-1).mean(axis=-1)
 
     def sample(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
         """Draws points [count, D] from the density."""
         centres = self.points[rng.integers(len(self.points), size=count)].astype(np.int64)
         moved = rng.random(centres.shape) < self.bandwidths
-        steps = rng.integers(1, self.categories, size=centres.shape)
+        steps = 1 + integers(rng, _others(self.categories), centres.shape)
         return np.where(moved, (centres + steps) % self.categories, centres)
 
 
-def fit(points: NDArray[np.integer], categories: int, min_bandwidth: float) -> KernelDensity:
+def fit(
+    points: NDArray[np.integer], categories: NDArray[np.integer], min_bandwidth: float
+) -> KernelDensity:
     """A density with the normal reference bandwidths, 1.06 σ N^(-1/(4+D)), as BOHB has them.
 
     They are kept at or above `min_bandwidth` and at or below (c - 1) / c. (The normal reference
@@ -49,10 +51,24 @@ def fit(points: NDArray[np.integer], categories: int, min_bandwidth: float) -> K
 
     Args:
         points: integers [N, D].
-        categories: c, of every dimension.
+        categories: c, [D].
         min_bandwidth: the lower end.
     """
     count, dimensions = points.shape
     reference = 1.06 * points.std(axis=0) * count ** (-1 / (4 + dimensions))
     widest = (categories - 1) / categories
     return KernelDensity(points, np.clip(reference, min_bandwidth, widest), categories)
+
+
+def integers(
+    rng: np.random.Generator, below: NDArray[np.integer], shape: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Uniform integers from 0 to below - 1, int64 of a shape whose last axis is that of `below`."""
+    first = int(below[0])
+    # numpy draws another stream where the bounds are an array.
+    return rng.integers(first if (below == first).all() else below, size=shape)
+
+
+def _others(categories: NDArray[np.integer]) -> NDArray[np.integer]:
+    """How many other categories each one has; 1 where there is none, at bandwidth 0."""
+    return np.maximum(categories - 1, 1)

@@ -1,6 +1,6 @@
 """What a search strategy is, and the one loop that runs any of them within a budget.
 
-A strategy yields the cell to be trained next and is sent its reward. It knows neither where the
+A strategy yields the arch to be trained next and is sent its reward. It knows neither where the
 reward comes from, a benchmark's table or a real training, nor what it costs: time is accounted
 for here alone.
 """
@@ -16,6 +16,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnas.spaces import DEFAULT, Space
+
 
 class Answer(NamedTuple):
     """What came of training a cell.
@@ -29,11 +31,11 @@ class Answer(NamedTuple):
     seconds: float
 
 
-# Trains the cell of an official index, or looks up what came of it.
-Query: TypeAlias = Callable[[int], Answer]
+Query: TypeAlias = Callable[[str], Answer]
+"""Trains an arch, or looks up what came of it."""
 
-# Yields a cell, is sent its reward; ends when it has nothing more to ask.
-Strategy: TypeAlias = Generator[int, float, None]
+Strategy: TypeAlias = Generator[str, float, None]
+"""Yields an arch, is sent its reward; ends when it has nothing more to ask."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,17 @@ class Trace:
     """All queries of a search, in their order.
 
     Attributes:
-        cells: official indices, one a query; a cell asked for twice was paid for twice.
+        archs: one a query; one asked for twice was paid for twice.
         answers: theirs.
     """
 
-    cells: tuple[int, ...]
+    archs: tuple[str, ...]
     answers: tuple[Answer, ...]
 
     @property
-    def best(self) -> int:
-        """The cell with the highest reward, of equals the one asked for first."""
-        return self.cells[max(range(len(self.cells)), key=lambda i: self.answers[i].reward)]
+    def best(self) -> str:
+        """The arch with the highest reward, of equals the one asked for first."""
+        return self.archs[max(range(len(self.archs)), key=lambda i: self.answers[i].reward)]
 
     @property
     def seconds(self) -> float:
@@ -67,58 +69,72 @@ def search(strategy: Strategy, query: Query, budget: float = math.inf) -> Trace:
 
     Args:
         strategy: not yet started; closed at the end.
-        query: answers for one cell; rewards are finite, seconds finite and not negative.
+        query: answers for one arch; rewards are finite, seconds finite and not negative.
         budget: seconds that all trainings together may take.
 
     Raises:
         ValueError: the budget is too small for the first training, the strategy asks for nothing,
             or an answer is not of that kind.
     """
-    cells: list[int] = []
+    archs: list[str] = []
     answers: list[Answer] = []
     with contextlib.closing(strategy):
         spent = 0.0
-        cell = next(strategy, None)
-        while cell is not None:
-            answer = query(cell)
+        arch = next(strategy, None)
+        while arch is not None:
+            answer = query(arch)
             if not math.isfinite(answer.reward) or not 0 <= answer.seconds < math.inf:
                 raise ValueError(
-                    f"cell {cell}: expected a finite reward and finite seconds from its training, "
+                    f"{arch}: expected a finite reward and finite seconds from its training, "
                     f"got reward {answer.reward:g} and {answer.seconds:g} s"
                 )
             spent += answer.seconds
             if spent > budget:
                 break
-            cells.append(cell)
+            archs.append(arch)
             answers.append(answer)
             try:
-                cell = strategy.send(answer.reward)
+                arch = strategy.send(answer.reward)
             except StopIteration:
-                cell = None
-    if not cells:
-        if cell is None:
-            raise ValueError("the strategy: expected at least one cell to train, it asks for none")
+                arch = None
+    if not archs:
+        if arch is None:
+            raise ValueError(
+                "the strategy: expected at least one architecture to train, it asks for none"
+            )
         raise ValueError(
-            f"a budget of {budget:g} s is too small: the first training, of cell {cell}, takes "
+            f"a budget of {budget:g} s is too small: the first training, of {arch}, takes "
             f"{spent:g} s"
         )
-    return Trace(tuple(cells), tuple(answers))
+    return Trace(tuple(archs), tuple(answers))
 
 
-def each(cells: Iterable[int]) -> Strategy:
-    """Asks for the given cells, whatever their rewards."""
+def each(archs: Iterable[str]) -> Strategy:
+    """Asks for the given archs, whatever their rewards."""
     # Not `yield from`, which would send the rewards on to an iterable that takes none.
-    for cell in cells:  # noqa: UP028
-        yield cell
+    for arch in archs:  # noqa: UP028
+        yield arch
 
 
-def tabular(rewards: NDArray[np.float64], seconds: NDArray[np.float64]) -> Query:
+def tabular(
+    rewards: NDArray[np.float64], seconds: NDArray[np.float64], space: Space = DEFAULT
+) -> Query:
     """Answers from a table.
 
     Args:
-        rewards: [N], at each cell's index.
-        seconds: [N], of the training that gives the reward.
+        rewards: [space.size], at official indices.
+        seconds: [space.size], of the training that gives the reward.
+        space: whose indices they are.
+
+    Raises:
+        ValueError: the space has no indices, or the arrays are not of its size.
     """
+    if not space.indexed or len(rewards) != space.size or len(seconds) != space.size:
+        size = f"{space.size:,} numbers" if space.indexed else "a space with official indices"
+        raise ValueError(
+            f"a table of {space.title}: expected {size}, got {len(rewards):,} rewards and "
+            f"{len(seconds):,} times; search it with a query that trains"
+        )
     # Python's own numbers: hundreds of searches ask tens of thousands of times.
-    answers = list(map(Answer, rewards.tolist(), seconds.tolist()))
-    return answers.__getitem__
+    answers = map(Answer, rewards.tolist(), seconds.tolist())
+    return dict(zip(map(space.arch, range(space.size)), answers, strict=True)).__getitem__

@@ -27,7 +27,7 @@ from nats_bench.api_utils import ArchResults, ResultsCount, pickle_save  # type:
 from jaxnas import oracle
 from jaxnas.cli.main import run
 from jaxnas.oracle import Oracle, OracleError, archive
-from jaxnas.spaces import nb201
+from jaxnas.spaces import SPACES, nb201
 
 SHARED = Path(__file__).parents[3] / "shared/data/nb201.npz"
 
@@ -623,8 +623,33 @@ def test_required_cells_must_be_there(table: Oracle) -> None:
     with pytest.raises(OracleError, match="of seed 999 of 1 of the 2 cells .*e.g. cell 11"):
         table.require([0, 11], "cifar10", "test", 200, seed=999)
     for wrong in (-1, 15625):
-        with pytest.raises(OracleError, match=f"cells 0 to 15624, got {wrong}"):
+        with pytest.raises(OracleError, match=f"indices 0 to 15624, got {wrong}"):
             table.require([0, wrong], "cifar10", "test", 200)
+
+
+def test_architectures_are_looked_up_by_their_arch(table: Oracle) -> None:
+    asked = [6111, 0, 11]
+    archs = [nb201.index_to_arch(cell) for cell in asked]
+    expected = table.accuracy("cifar10", "test", 200)[asked]
+    np.testing.assert_array_equal(table.look_up(archs, "cifar10", "test", 200), expected)
+    with pytest.raises(OracleError, match="1 of the 1 cells .*e.g. cell 17"):
+        table.look_up([nb201.index_to_arch(17)], "cifar10", "test", 200)
+    with pytest.raises(ValueError, match="Arch string 'x': expected 3 nodes"):
+        table.look_up(["x"], "cifar10", "test", 200)
+
+
+def test_a_space_without_indices_has_no_table(tmp_path: Path, original: Path) -> None:
+    path = tmp_path / "table.npz"
+    np.savez(path, **GOOD)
+    assert oracle.read(path).space is SPACES["nb201"]
+    for source in (path, original):
+        with pytest.raises(
+            OracleError, match="space darts: expected one .* which has none"
+        ) as error:
+            oracle.read(source, space="darts")
+        one_line(error)
+    with pytest.raises(ValueError, match="space 'nb20': .*did you mean 'nb201'"):
+        oracle.read(path, space="nb20")
 
 
 # ---- command line

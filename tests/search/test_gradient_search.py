@@ -21,7 +21,7 @@ from jaxnas.search.by_gradient.curves import curve_rows
 from jaxnas.search.by_gradient.searching import Curves, Settings, concatenate, search_by_gradient
 from jaxnas.search.by_gradient.table_loss import at, by_ops, table_loss
 from jaxnas.search.chance import best_of_random
-from jaxnas.spaces import nb201
+from jaxnas.spaces import SPACES, nb201
 
 NB201 = Path(__file__).parents[3] / "shared" / "data" / "nb201.npz"
 OPS = nb201.cell_ops()
@@ -175,6 +175,11 @@ def test_the_score_function_on_the_benchmark() -> None:
     assert accuracy[curves.best[:, -1]].mean() > 94.3
 
 
+def test_spaces_that_no_table_can_hold() -> None:
+    with pytest.raises(ValueError, match="space darts: expected one .*has none; search it on"):
+        Settings(30).steps(e.ram(), SPACES["darts"])
+
+
 # Random search by formula, and curves.
 
 
@@ -198,7 +203,7 @@ def test_random_search_by_formula_is_the_strategys() -> None:
     scores, values = rewards(), rewards(1)
     query = search.tabular(scores, np.ones(len(scores)))
     one = search.searching(search.random_search, query, 30)
-    found = [values[run.cell] for run in search.repeat(one, 1000, 0)]
+    found = [values[nb201.arch_to_index(run.arch)] for run in search.repeat(one, 1000, 0)]
     mean, deviation = best_of_random(scores, values, 30)
     assert np.mean(found) == pytest.approx(float(mean), abs=4 * float(deviation) / 1000**0.5)
 

@@ -22,14 +22,15 @@ from hypothesis import strategies as st
 from jaxnas import oracle
 from jaxnas import search as s
 from jaxnas.search import kernel_density
-from jaxnas.search.bohb import brackets, split
-from jaxnas.search.evolution import mutate
-from jaxnas.search.reinforce import Adam, score_function, softmax
-from jaxnas.spaces import nb201
+from jaxnas.search.hyperband import brackets, split
+from jaxnas.search.policy_gradient import Adam, score_function, softmax
+from jaxnas.spaces import DEFAULT, SPACES, nb201
 
 NB201 = Path(__file__).parents[3] / "shared" / "data" / "nb201.npz"
 OPS = nb201.cell_ops()
 FUNCTIONS = nb201.representatives()
+ARCHS = [nb201.index_to_arch(cell) for cell in range(nb201.NUM_CELLS)]
+INDEX = {arch: cell for cell, arch in enumerate(ARCHS)}
 
 STRATEGIES = {
     "random": s.random_search,
@@ -44,10 +45,10 @@ def rng(*seed: int) -> np.random.Generator:
 
 
 def asks(strategy: s.Strategy, reward: Callable[[int], float], count: int) -> list[int]:
-    """The first cells that a strategy asks for."""
-    cells = [next(strategy)]
+    """The indices of the first cells that a strategy asks for."""
+    cells = [INDEX[next(strategy)]]
     while len(cells) < count:
-        cells.append(strategy.send(reward(cells[-1])))
+        cells.append(INDEX[strategy.send(reward(cells[-1]))])
     return cells
 
 
@@ -60,15 +61,15 @@ def separable(seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("budget", "cells"),
-    [(3, (5,)), (6.9, (5,)), (7, (5, 6)), (11.9, (5, 6)), (12, (5, 6, 7)), (math.inf, (5, 6, 7))],
+    ("budget", "archs"),
+    [(3, "a"), (6.9, "a"), (7, "ab"), (11.9, "ab"), (12, "abc"), (math.inf, "abc")],
 )
-def test_no_training_ends_after_the_budget(budget: float, cells: tuple[int, ...]) -> None:
-    seconds = {5: 3.0, 6: 4.0, 7: 5.0}
-    trace = s.search(s.each([5, 6, 7]), lambda cell: s.Answer(cell, seconds[cell]), budget)
-    assert trace.cells == cells
-    assert trace.seconds == sum(seconds[cell] for cell in cells)
-    assert [answer.reward for answer in trace.answers] == list(cells)
+def test_no_training_ends_after_the_budget(budget: float, archs: str) -> None:
+    seconds = {"a": 3.0, "b": 4.0, "c": 5.0}
+    trace = s.search(s.each("abc"), lambda arch: s.Answer(ord(arch), seconds[arch]), budget)
+    assert trace.archs == tuple(archs)
+    assert trace.seconds == sum(seconds[arch] for arch in archs)
+    assert [answer.reward for answer in trace.answers] == list(map(ord, archs))
 
 
 def test_a_training_that_comes_too_late_is_neither_told_nor_repeated() -> None:
@@ -76,47 +77,47 @@ def test_a_training_that_comes_too_late_is_neither_told_nor_repeated() -> None:
 
     def strategy() -> s.Strategy:
         try:
-            for cell in itertools.count():
-                told.append((yield cell))
+            for arch in map(str, itertools.count()):
+                told.append((yield arch))
         finally:
             told.append("closed")
 
-    def query(cell: int) -> s.Answer:
-        asked.append(cell)
-        return s.Answer(10.0 * cell, 2.0)
+    def query(arch: str) -> s.Answer:
+        asked.append(arch)
+        return s.Answer(10.0 * int(arch), 2.0)
 
-    assert s.search(strategy(), query, 5).cells == (0, 1)
-    assert asked == [0, 1, 2]
+    assert s.search(strategy(), query, 5).archs == ("0", "1")
+    assert asked == ["0", "1", "2"]
     assert told == [0.0, 10.0, "closed"]
 
 
 def test_a_cell_asked_for_twice_is_paid_for_twice() -> None:
-    trace = s.search(s.each([3, 3, 3]), lambda _: s.Answer(1.0, 4.0), 9)
-    assert trace.cells == (3, 3)
+    trace = s.search(s.each("aaa"), lambda _: s.Answer(1.0, 4.0), 9)
+    assert trace.archs == ("a", "a")
     assert trace.seconds == 8
 
 
 def test_best_is_the_first_of_the_highest_rewards() -> None:
-    rewards = {1: 5.0, 2: 7.0, 3: 7.0, 4: 6.0}
-    trace = s.search(s.each([1, 2, 3, 4]), lambda cell: s.Answer(rewards[cell], 0.0))
-    assert trace.best == 2
+    rewards = {"a": 5.0, "b": 7.0, "c": 7.0, "d": 6.0}
+    trace = s.search(s.each("abcd"), lambda arch: s.Answer(rewards[arch], 0.0))
+    assert trace.best == "b"
 
 
 @pytest.mark.parametrize(
-    ("cells", "answer", "budget", "message"),
+    ("archs", "answer", "budget", "message"),
     [
-        ([4], (1.0, 105.0), 60, "60 s is too small: .* cell 4, takes 105 s"),
-        ([4], (math.nan, 1.0), 60, "cell 4: expected a finite reward .* got reward nan"),
-        ([4], (1.0, math.nan), 60, "cell 4: expected .* finite seconds .* nan s"),
-        ([4], (1.0, -1.0), 60, "cell 4: expected .* -1 s"),
-        ([], (1.0, 1.0), 60, "at least one cell"),
+        ("a", (1.0, 105.0), 60, "60 s is too small: .* of a, takes 105 s"),
+        ("a", (math.nan, 1.0), 60, "a: expected a finite reward .* got reward nan"),
+        ("a", (1.0, math.nan), 60, "a: expected .* finite seconds .* nan s"),
+        ("a", (1.0, -1.0), 60, "a: expected .* -1 s"),
+        ("", (1.0, 1.0), 60, "at least one architecture"),
     ],
 )
 def test_bad_answers_and_budgets_get_one_line(
-    cells: list[int], answer: tuple[float, float], budget: float, message: str
+    archs: str, answer: tuple[float, float], budget: float, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message) as error:
-        s.search(s.each(cells), lambda _: s.Answer(*answer), budget)
+        s.search(s.each(archs), lambda _: s.Answer(*answer), budget)
     assert "\n" not in str(error.value)
 
 
@@ -126,10 +127,10 @@ def test_every_strategy_obeys_the_budget(name: str) -> None:
     query = s.tabular(rng(8).uniform(10, 90, nb201.NUM_CELLS), seconds)
     for seed in range(5):
         trace = s.search(STRATEGIES[name](rng(seed)), query, 3000)
-        spent = sum(seconds[cell] for cell in trace.cells)
+        spent = sum(seconds[INDEX[arch]] for arch in trace.archs)
         assert trace.seconds == pytest.approx(spent, rel=1e-12)
         assert 3000 - 150 < spent <= 3000
-        assert trace.answers == tuple(query(cell) for cell in trace.cells)
+        assert trace.answers == tuple(query(arch) for arch in trace.archs)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -139,7 +140,7 @@ def test_every_strategy_finds_the_best_of_a_separable_reward(name: str) -> None:
         rewards = separable(seed)
         query = s.tabular(rewards, np.ones(nb201.NUM_CELLS))
         strategy = STRATEGIES[name](rng(seed))
-        assert s.search(strategy, query, queries).best == rewards.argmax()
+        assert s.search(strategy, query, queries).best == ARCHS[rewards.argmax()]
 
 
 @pytest.mark.parametrize("name", ["rea", "reinforce", "bohb"])
@@ -167,7 +168,8 @@ def test_a_seed_fixes_every_strategy(name: str) -> None:
 
 
 def test_random_search_is_uniform() -> None:
-    counts = np.bincount(list(itertools.islice(s.random_search(rng(0)), 156_250)), minlength=15625)
+    asked = itertools.islice(s.random_search(rng(0)), 156_250)
+    counts = np.bincount([INDEX[arch] for arch in asked], minlength=15625)
     assert scipy.stats.chisquare(counts).pvalue > 1e-3
 
 
@@ -232,7 +234,7 @@ def test_the_first_drawn_wins_a_tie() -> None:
 def test_mutations_have_the_benchmarks_probabilities(cell: int) -> None:
     random = rng(cell)
     draws = 20_000
-    counts = Counter(mutate(cell, random) for _ in range(draws))
+    counts = Counter(INDEX[DEFAULT.mutate(ARCHS[cell], random)] for _ in range(draws))
     expected = {}
     for (edge, (_, node)), op in itertools.product(enumerate(nb201.EDGES), range(5)):
         ops = list(nb201.index_to_ops(cell))
@@ -341,12 +343,13 @@ POINTS = st.integers(1, 9).flatmap(
     lambda n: st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=n, max_size=n)
 )
 BANDWIDTHS = st.tuples(*[st.floats(0, 2 / 3)] * 3)
+THREES = np.full(3, 3)
 SPACE = np.array(list(itertools.product(range(3), repeat=3)))
 
 
 @given(POINTS, BANDWIDTHS)
 def test_density_by_its_definition(points: list[tuple[int, ...]], h: tuple[float, ...]) -> None:
-    density = kernel_density.KernelDensity(np.array(points), np.array(h), 3).density(SPACE)
+    density = kernel_density.KernelDensity(np.array(points), np.array(h), THREES).density(SPACE)
     for at, value in zip(SPACE.tolist(), density, strict=True):
         terms = [
             math.prod(1 - hj if a == b else hj / 2 for a, b, hj in zip(at, point, h, strict=True))
@@ -359,7 +362,7 @@ def test_density_by_its_definition(points: list[tuple[int, ...]], h: tuple[float
 
 def test_samples_have_the_density() -> None:
     model = kernel_density.KernelDensity(
-        np.array([[0, 1, 2], [0, 0, 2], [2, 1, 1]]), np.array([0.3, 0.5, 2 / 3]), 3
+        np.array([[0, 1, 2], [0, 0, 2], [2, 1, 1]]), np.array([0.3, 0.5, 2 / 3]), THREES
     )
     drawn = model.sample(rng(0), 50_000)
     counts = np.bincount(drawn @ np.array([9, 3, 1]), minlength=27)
@@ -370,7 +373,7 @@ def test_bandwidths_are_the_normal_reference_within_bounds() -> None:
     points = np.zeros((20, 6), int)
     points[:, 0] = [0] * 10 + [1] * 10  # σ = 1/2
     points[:, 1] = [0, 4] * 10  # σ = 2, beyond a uniform kernel
-    bandwidths = kernel_density.fit(points, 5, 0.3).bandwidths
+    bandwidths = kernel_density.fit(points, np.full(6, 5), 0.3).bandwidths
     assert bandwidths[0] == pytest.approx(1.06 * 0.5 * 20**-0.1)
     assert bandwidths[1] == 0.8
     assert (bandwidths[2:] == 0.3).all()
@@ -414,10 +417,10 @@ def test_bohb_asks_for_the_most_promising_draw() -> None:
     rewards = rng(12).permutation(nb201.NUM_CELLS).astype(float)
     random = rng(1)
     strategy = s.bohb(random, num_samples=8)
-    asked, rung_of, proposals = [next(strategy)], list(_rungs(60)), 0
+    asked, rung_of, proposals = [INDEX[next(strategy)]], list(_rungs(60)), 0
     while len(asked) < 60:
         before = copy.deepcopy(random)
-        asked.append(strategy.send(rewards[asked[-1]]))
+        asked.append(INDEX[strategy.send(rewards[asked[-1]])])
         place = len(asked) - 1
         seen = [
             [
@@ -434,7 +437,7 @@ def test_bohb_asks_for_the_most_promising_draw() -> None:
         count = max(7, int(0.15 * len(best_first)))
         models = [
             kernel_density.KernelDensity(points, np.clip(
-                1.06 * points.std(axis=0) * len(points) ** -0.1, 0.3, 0.8), 5)
+                1.06 * points.std(axis=0) * len(points) ** -0.1, 0.3, 0.8), np.full(6, 5))
             for points in (OPS[best_first[:count]], OPS[best_first[count:]])
         ]  # fmt: skip
         assert before.random() >= 0  # the draw of whether to be random
@@ -455,6 +458,11 @@ def _rungs(count: int) -> Iterable[tuple[int, bool]]:
 
 
 # GT-NAS.
+
+
+def by_arch(scores: Any) -> s.Score:
+    """A score that is known by index."""
+    return lambda arch: scores[INDEX[arch]]
 
 
 def brute_force(sample: list[int], score: dict[int, float], k: int) -> list[int]:
@@ -479,28 +487,49 @@ def test_candidates_are_those_of_brute_force(seed: int, size: int, data: st.Data
     sample = rng(seed).permutation(members)[:size].tolist()
     values = [math.nan, 1.0, 2.0, 3.0]
     score = {cell: values[int(rng(seed, cell).integers(4))] for cell in sample}
+    archs, score_of = [ARCHS[cell] for cell in sample], by_arch(score)
     scored = {int(FUNCTIONS[cell]) for cell in sample if not math.isnan(score[cell])}
     if not scored:
         with pytest.raises(ValueError, match="k = 1: expected 1 to 0"):
-            s.candidates(sample, score.__getitem__, 1)
+            s.candidates(archs, score_of, 1)
         return
     k = data.draw(st.integers(1, len(scored)))
-    picked = s.candidates(sample, score.__getitem__, k)
-    assert list(picked) == brute_force(sample, score, k)
+    picked = [INDEX[arch] for arch in s.candidates(archs, score_of, k)]
+    assert picked == brute_force(sample, score, k)
     assert len({int(FUNCTIONS[cell]) for cell in picked}) == k
     with pytest.raises(ValueError, match=f"expected 1 to {len(scored)}, the different functions"):
-        s.candidates(sample, score.__getitem__, len(scored) + 1)
+        s.candidates(archs, score_of, len(scored) + 1)
 
 
 def test_gt_nas_trains_the_candidates_and_keeps_the_best() -> None:
     sample = rng(0).permutation(nb201.NUM_CELLS)[:300].tolist()
     scores, rewards = rng(1).random(15625), rng(2).random(15625)
     query = s.tabular(rewards, np.full(15625, 100.0))
-    trace = s.search(s.gt_nas(sample, scores.__getitem__, 20), query)
+    trace = s.search(s.gt_nas([ARCHS[cell] for cell in sample], by_arch(scores), 20), query)
     expected = brute_force(sample, dict(enumerate(scores)), 20)
-    assert list(trace.cells) == expected
-    assert trace.best == max(expected, key=rewards.__getitem__)
+    assert [INDEX[arch] for arch in trace.archs] == expected
+    assert INDEX[trace.best] == max(expected, key=rewards.__getitem__)
     assert trace.seconds == 2000
+
+
+# Any space.
+
+
+def test_strategies_search_spaces_whose_entries_differ() -> None:
+    """The DARTS space: a reward that counts separable convolutions from the first input."""
+    space = SPACES["darts"]
+
+    def query(arch: str) -> s.Answer:
+        return s.Answer(float(arch.count("('sep_conv_3x3', 0)")), 1.0)
+
+    for name, strategy in STRATEGIES.items():
+        trace = s.search(strategy(rng(0), space), query, 600)
+        assert all(space.parse(arch) == arch for arch in set(trace.archs))
+        late = np.mean([answer.reward for answer in trace.answers[400:]])
+        assert late < 1 if name == "random" else late > 1
+        assert trace.archs == s.search(strategy(rng(0), space), query, 600).archs
+    with pytest.raises(ValueError, match="a table of the DARTS space: expected a space with off"):
+        s.tabular(np.zeros(3), np.zeros(3), space)
 
 
 # Experiments.
@@ -512,16 +541,17 @@ def test_a_run_depends_on_its_number_and_the_seed_alone() -> None:
     few, many, other = (list(s.repeat(run, n, seed)) for n, seed in ((3, 4), (8, 4), (8, 5)))
     assert many[:3] == few
     assert many != other
-    assert len({found.cell for found in many}) > 1
+    assert len({found.arch for found in many}) > 1
 
 
 def test_summary_by_hand() -> None:
-    valid, test = np.array([10.0, 20.0, 40.0]), np.array([11.0, 21.0, 44.0])
-    found = [s.Found(0, 2, 30.0), s.Found(2, 4, 50.0)]
+    valid, test = np.zeros((2, 15625))
+    valid[:3], test[:3] = (10.0, 20.0, 40.0), (11.0, 21.0, 44.0)
+    found = [s.Found(ARCHS[0], 2, 30.0), s.Found(ARCHS[2], 4, 50.0)]
     assert s.summarise("mine", found, valid, test) == s.Summary(
         "mine", 3.0, 40.0, 25.0, 15.0, 27.5, 16.5
     )
-    best = s.optimum(valid, -test, np.array([0, 1]))
+    best = s.optimum(valid, -test, ARCHS[:2])
     assert (best.valid, best.test, best.valid_std) == (20.0, -11.0, None)
 
 
@@ -530,15 +560,16 @@ def test_random_baselines_against_order_statistics() -> None:
     population = rng(3).permutation(15625)[:500]
     rewards = rng(4).random(15625)
     test = 50 + 20 * rewards + rng(5).normal(size=15625)
-    runs = dict(s.baselines(population, s.tabular(rewards, np.full(15625, 7.0)), 100, (5,)))
+    archs = [ARCHS[cell] for cell in population]
+    runs = dict(s.baselines(archs, s.tabular(rewards, np.full(15625, 7.0)), 100, (5,)))
     found = list(s.repeat(runs["best of 5 random cells"], 2000, 0))
     assert {(run.queries, run.seconds) for run in found} == {(5, 35.0)}
     rising = population[np.argsort(rewards[population])]
     ways = np.array([math.comb(below, 4) for below in range(500)]) / math.comb(500, 5)
-    values = test[[run.cell for run in found]]
+    values = test[[INDEX[run.arch] for run in found]]
     expected = ways @ test[rising]
     assert abs(values.mean() - expected) < 4 * values.std() / math.sqrt(2000)
-    ones = test[[run.cell for run in s.repeat(runs["one random cell"], 2000, 0)]]
+    ones = test[[INDEX[run.arch] for run in s.repeat(runs["one random cell"], 2000, 0)]]
     assert abs(ones.mean() - test[population].mean()) < 4 * ones.std() / math.sqrt(2000)
 
 
@@ -546,25 +577,31 @@ def test_params_baselines_by_brute_force() -> None:
     params = nb201.num_params(OPS)
     rewards = rng(6).random(15625)
     query = s.tabular(rewards, np.full(15625, 7.0))
-    runs = dict(s.baselines(np.arange(15625), query, 30, (4,)))
+    runs = dict(s.baselines(ARCHS, query, 30, (4,)))
     for number in range(5):
-        sample = s.draw(rng(2, number), np.arange(15625), 30)
+        sample = [INDEX[arch] for arch in s.draw(rng(2, number), ARCHS, 30)]
         assert len(set(sample)) == 30
         four = brute_force(sample, dict(enumerate(params.tolist())), 4)
         found = runs["top 4 of 30 by params"](rng(2, number))
-        assert found == (max(four, key=rewards.__getitem__), 4, 28.0)
-        thousand = s.draw(rng(2, number), np.arange(15625), 1000)
+        assert found == (ARCHS[max(four, key=rewards.__getitem__)], 4, 28.0)
+        thousand = [INDEX[arch] for arch in s.draw(rng(2, number), ARCHS, 1000)]
         untrained = runs["most params of 1,000, untrained"](rng(2, number))
-        assert untrained == (max(thousand, key=params.__getitem__), 0, 0.0)
+        assert untrained == (ARCHS[max(thousand, key=params.__getitem__)], 0, 0.0)
 
 
 def test_baselines_of_a_small_population() -> None:
     query = s.tabular(np.zeros(15625), np.zeros(15625))
-    names = [name for name, _ in s.baselines(np.arange(50), query, 20, (5,))]
+    names = [name for name, _ in s.baselines(ARCHS[:50], query, 20, (5,))]
     assert names == ["one random cell", "best of 5 random cells", "top 5 of 20 by params",
                      "most params of 10, untrained"]  # fmt: skip
     with pytest.raises(ValueError, match="a sample of 51 cells: expected 1 to 50"):
-        s.draw(rng(0), np.arange(50), 51)
+        s.draw(rng(0), ARCHS[:50], 51)
+
+
+def test_other_spaces_have_no_published_figures() -> None:
+    assert s.published("cifar10", SPACES["darts"]) == []
+    with pytest.raises(ValueError, match="svhn"):
+        s.published("svhn", SPACES["darts"])
 
 
 def test_published_figures_are_complete() -> None:
@@ -627,7 +664,7 @@ def test_baselines_agree_with_independent_figures(
 ) -> None:
     query = s.tabular(table.accuracy(dataset, "valid", 12), table.seconds(dataset, 12))
     test = table.accuracy(dataset, "test", 200)
-    runs = dict(s.baselines(np.arange(nb201.NUM_CELLS), query, 300, (20, 40)))
+    runs = dict(s.baselines(ARCHS, query, 300, (20, 40)))
     for name, figures in MEASURED.items():
         mean, deviation = figures[column]
         ours = s.summarise(name, list(s.repeat(runs[name], 300, 0)), test, test)
@@ -637,9 +674,8 @@ def test_baselines_agree_with_independent_figures(
 
 
 def test_optimum_is_the_benchmarks(table: oracle.Oracle) -> None:
-    everything = np.arange(nb201.NUM_CELLS)
     best = [
-        s.optimum(table.accuracy(d, "valid", 200), table.accuracy(d, "test", 200), everything)
+        s.optimum(table.accuracy(d, "valid", 200), table.accuracy(d, "test", 200), ARCHS)
         for d in oracle.DATASETS
     ]
     assert [round(row.test, 2) for row in best] == [94.37, 73.51, 47.31]

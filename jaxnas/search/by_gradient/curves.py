@@ -25,8 +25,8 @@ def curve_rows(
 
     Args:
         curves: of all runs.
-        rewards: [15625], what cells were trained for.
-        valid: accuracies to report, percent [15625].
+        rewards: [space.size], what cells were trained for.
+        valid: accuracies to report, percent [space.size].
         test: the same.
 
     Returns:

@@ -1,6 +1,7 @@
 """Searches by gradient on a table, many at once; imports JAX, as `jaxnas.search` does not.
 
-A search moves the logits α of independent edges down an estimate of ∇_α E[1 - reward / 100].
+A search moves the logits α of a code's independent entries down an estimate of
+∇_α E[1 - reward / 100].
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import optax  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from jaxnas.estimators import Estimator, entropy, gradient, mode
-from jaxnas.search.by_gradient.table_loss import at, by_ops, table_loss
-from jaxnas.spaces import nb201
+from jaxnas.search.by_gradient.table_loss import at, by_ops, shape_of, table_loss
+from jaxnas.spaces import DEFAULT, Space
 from jaxnas.types import Array
 
 _INITIAL_SCALE = 1e-3
@@ -29,7 +30,7 @@ _DRAWS = 8
 
 @dataclass(frozen=True)
 class Settings:
-    """Of a search.
+    """How long a search goes on, and how fast it learns.
 
     Attributes:
         queries: evaluations of the loss that a search may spend.
@@ -50,13 +51,13 @@ class Settings:
                 f"learning rate: expected a finite number above 0, got {self.learning_rate:g}"
             )
 
-    def steps(self, estimator: Estimator) -> int:
+    def steps(self, estimator: Estimator, space: Space = DEFAULT) -> int:
         """How many estimates the queries pay for.
 
         Raises:
             ValueError: not one.
         """
-        each = evaluations(estimator)
+        each = evaluations(estimator, space)
         if self.queries < each:
             raise ValueError(
                 f"{self.queries} queries are too few: one estimate takes {each}, so expected at "
@@ -70,9 +71,9 @@ class Curves(NamedTuple):
 
     Attributes:
         queries: int [P], evaluations spent.
-        mode: int [R, P], the most probable cell.
-        best: int [R, P], the cell of the highest reward so far; -1 throughout where an estimator
-            evaluates no single cells.
+        mode: int [R, P], official index of the most probable cell.
+        best: int [R, P], that of the cell of the highest reward so far; -1 throughout where an
+            estimator evaluates no single cells.
         entropy: [R, P], of the distribution, in nats.
         variance: [R, P], of the gradient's estimate at that point, the trace of its covariance
             from 8 further draws, which are not counted as queries.
@@ -88,7 +89,7 @@ class Curves(NamedTuple):
 
 
 class _Tables(NamedTuple):
-    """By ops, [5, 5, 5, 5, 5, 5] each."""
+    """What is known of each code, [K, …, K] each."""
 
     losses: Array
     seconds: Array
@@ -100,7 +101,7 @@ class _Run(NamedTuple):
 
     Attributes:
         key: of all that is still to be drawn.
-        logits: [6, 5].
+        logits: [E, K].
         adam: its moments.
         state: the estimator's.
         best: official index, -1 before the first.
@@ -117,9 +118,13 @@ class _Run(NamedTuple):
     seconds: Array
 
 
-def evaluations(estimator: Estimator) -> int:
-    """Of one estimate on NAS-Bench-201."""
-    return estimator.evaluations(len(nb201.EDGES), len(nb201.OPS))
+def evaluations(estimator: Estimator, space: Space = DEFAULT) -> int:
+    """Evaluations of the loss that one estimate takes.
+
+    Raises:
+        ValueError: the space cannot be searched so, see `table_loss.shape_of`.
+    """
+    return estimator.evaluations(*shape_of(space))
 
 
 def search_by_gradient(
@@ -130,6 +135,7 @@ def search_by_gradient(
     seeds: Iterable[int],
     seed: int = 0,
     at_once: int = 50,
+    space: Space = DEFAULT,
 ) -> Iterator[Curves]:
     """Runs a search of each number in `seeds`, `at_once` together, and yields their curves.
 
@@ -137,19 +143,23 @@ def search_by_gradient(
 
     Args:
         estimator: any; of `Estimator.mixing` "weights" it sees the table's multilinear extension.
-        rewards: percent [15625], finite, at each cell's index.
-        seconds: [15625], of the training that gives the reward.
+        rewards: percent [space.size], finite, at official indices.
+        seconds: [space.size], of the training that gives the reward.
         settings: of every run.
         seeds: the runs' numbers.
         seed: of all runs.
         at_once: runs computed together, by vmap.
+        space: whose indices they are.
+
+    Raises:
+        ValueError: the queries are too few, or the space cannot be searched so.
     """
     tables = _Tables(
-        by_ops(1 - rewards / 100, jnp.float32),
-        by_ops(seconds, jnp.float32),
-        by_ops(np.arange(nb201.NUM_CELLS), jnp.int32),
+        by_ops(1 - rewards / 100, jnp.float32, space),
+        by_ops(seconds, jnp.float32, space),
+        by_ops(np.arange(space.size), jnp.int32, space),
     )
-    steps = settings.steps(estimator)
+    steps = settings.steps(estimator, space)
     points = np.unique(np.linspace(0, steps, min(_POINTS, steps) + 1).round().astype(int))
     bounds = jnp.asarray(np.stack([points[:-1], points[1:]], axis=1), jnp.int32)
 
@@ -168,7 +178,7 @@ def search_by_gradient(
             np.asarray(values)[: len(some)] for values in together(keys)
         )
         yield Curves(
-            points[1:].astype(np.int64) * evaluations(estimator),
+            points[1:].astype(np.int64) * evaluations(estimator, space),
             modes.astype(np.int64),
             best.astype(np.int64),
             entropies.astype(np.float64),
@@ -215,7 +225,9 @@ def _run(
         return run, shown
 
     key, at_logits, at_state = jax.random.split(key, 3)
-    logits = _INITIAL_SCALE * jax.random.normal(at_logits, (len(nb201.EDGES), len(nb201.OPS)))
+    logits = _INITIAL_SCALE * jax.random.normal(
+        at_logits, (tables.losses.ndim, tables.losses.shape[0])
+    )
     first = _Run(
         key,
         logits,
@@ -229,7 +241,7 @@ def _run(
 
 
 def _account(run: _Run, ops: Array, tables: _Tables) -> _Run:
-    """Enters the cells trained for an estimate, ops [N, 6], into a run."""
+    """Enters the cells trained for an estimate, ops [N, E], into a run."""
     losses = at(tables.losses, ops)
     lowest = jnp.argmin(losses)
     better = losses[lowest] < run.least

@@ -14,20 +14,46 @@ from jax.typing import DTypeLike
 from numpy.typing import NDArray
 
 from jaxnas.estimators import Loss, Mixing, Sample, add_bare
-from jaxnas.spaces import nb201
+from jaxnas.spaces import DEFAULT, Space
 from jaxnas.types import Array
 
 
-def by_ops(values: NDArray[np.generic], dtype: DTypeLike | None = None) -> Array:
-    """Values [15625] at each cell's official index, as an array [5, 5, 5, 5, 5, 5] by ops."""
-    ops = nb201.cell_ops()
-    dense = np.empty((len(nb201.OPS),) * ops.shape[1], values.dtype)
-    dense[tuple(ops.T)] = values
+def shape_of(space: Space) -> tuple[int, int]:
+    """The number of a code's entries, E, and of each one's values, K.
+
+    Raises:
+        ValueError: the space has no indices, or its entries differ in their number of values.
+    """
+    if not space.indexed:
+        raise ValueError(
+            f"space {space.name}: expected one whose architectures have official indices, got "
+            f"{space.title}, which has none; search it on a supernet"
+        )
+    if len(set(space.choices)) > 1:
+        raise ValueError(
+            f"space {space.name}: expected entries with equally many values, got "
+            f"{space.choices}; search it by another method"
+        )
+    return len(space.choices), space.choices[0]
+
+
+def by_ops(
+    values: NDArray[np.generic], dtype: DTypeLike | None = None, space: Space = DEFAULT
+) -> Array:
+    """Values [space.size] at official indices, as an array [K, …, K] by code.
+
+    Raises:
+        ValueError: as `shape_of`.
+    """
+    entries, count = shape_of(space)
+    codes = np.array([space.encode(space.arch(index)) for index in range(space.size)])
+    dense = np.empty((count,) * entries, values.dtype)
+    dense[tuple(codes.T)] = values
     return jnp.asarray(dense, dtype)
 
 
 def at(dense: Array, ops: Array) -> Array:
-    """Values [...] of architectures, ops int [..., E]."""
+    """Values [...] of codes, int [..., E]."""
     return dense[tuple(jnp.moveaxis(ops, -1, 0))]
 
 

@@ -1,8 +1,11 @@
-"""Published figures on NAS-Bench-201, to stand beside one's own."""
+"""Published accuracies on NAS-Bench-201, to stand beside one's own."""
 
 from typing import NamedTuple
 
 from jaxnas.search.experiment import Summary
+from jaxnas.spaces import DEFAULT, Space
+
+_SPACE = "nb201"
 
 # Their released code searches on CIFAR-10 whatever data set is reported.
 _NB201 = "NAS-Bench-201, ICLR 2020, as in NASWOT, Table 2; searched on cifar10"
@@ -106,20 +109,24 @@ _ENTRIES = (
 )
 
 
-def published(dataset: str) -> list[Summary]:
+def published(dataset: str, space: Space = DEFAULT) -> list[Summary]:
     """What others report on a data set.
 
     Args:
         dataset: `cifar10`, `cifar100` or `imagenet16-120`.
+        space: what was searched.
 
     Returns:
-        One summary a method; the number of trainings is not published.
+        One summary a method, without the number of trainings, which is not published; none of
+        another space than NAS-Bench-201.
 
     Raises:
         ValueError: there is no such data set.
     """
     if dataset not in _DATASETS:
         raise ValueError(f"data set: expected one of {', '.join(_DATASETS)}, got {dataset!r}")
+    if space.name != _SPACE:
+        return []
     column = _DATASETS.index(dataset)
     rows = []
     for entry in _ENTRIES:

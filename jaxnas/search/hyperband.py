@@ -1,4 +1,4 @@
-"""BOHB: Hyperband whose new cells come from a kernel density model.
+"""BOHB: Hyperband whose new architectures come from a kernel density model.
 
 Own code: hpbandster, the authors', is no longer maintained and needs a name server and ConfigSpace
 for what is here a page.
@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from jaxnas.search import kernel_density
 from jaxnas.search.strategy import Strategy
-from jaxnas.spaces import nb201
-
-_OPS = len(nb201.OPS)
-_EDGES = len(nb201.EDGES)
+from jaxnas.spaces import DEFAULT, Space
 
 
 def bohb(
     rng: np.random.Generator,
+    space: Space = DEFAULT,
     rungs: int = 3,
     eta: int = 3,
     num_samples: int = 4,
@@ -38,13 +36,15 @@ def bohb(
     to 200 epochs by name are three rungs.
 
     Args:
-        rng: draws cells.
+        rng: draws architectures.
+        space: what is searched, by its codes.
         rungs: of the longest bracket.
         eta: one in so many goes up.
         num_samples: draws from the model, of which the most promising is asked for.
-        random_fraction: probability of a uniform cell where there is a model.
+        random_fraction: probability of a uniform draw where there is a model.
         min_bandwidth: of the model, see `kernel_density.fit`.
     """
+    choices = np.array(space.choices)
     seen: list[list[tuple[NDArray[np.int64], float]]] = [[] for _ in range(rungs)]
     while True:
         for bracket in brackets(rungs, eta):
@@ -55,12 +55,14 @@ def bohb(
                 standing = []
                 for place in range(count):
                     if rung > first:
-                        ops = promoted[place][0]
+                        code = promoted[place][0]
                     else:
-                        ops = _propose(seen, rng, num_samples, random_fraction, min_bandwidth)
-                    reward = yield nb201.ops_to_index(ops)
-                    standing.append((ops, reward))
-                    seen[rung].append((ops, reward))
+                        code = _propose(
+                            seen, choices, rng, num_samples, random_fraction, min_bandwidth
+                        )
+                    reward = yield space.decode(code.tolist())
+                    standing.append((code, reward))
+                    seen[rung].append((code, reward))
 
 
 def brackets(rungs: int, eta: int) -> Iterator[list[int]]:
@@ -89,22 +91,23 @@ def split(
     good = max(least, count * 15 // 100)
     if count - good < least:
         return None
-    ordered = np.array([ops for ops, _ in sorted(entries, key=lambda entry: -entry[1])])
+    ordered = np.array([code for code, _ in sorted(entries, key=lambda entry: -entry[1])])
     return ordered[:good], ordered[good:]
 
 
 def _propose(
     seen: list[list[tuple[NDArray[np.int64], float]]],
+    choices: NDArray[np.int64],
     rng: np.random.Generator,
     num_samples: int,
     random_fraction: float,
     min_bandwidth: float,
 ) -> NDArray[np.int64]:
-    """A cell's ops [6], from the model of the highest rung that has enough points for one."""
-    halves = (split(entries, _EDGES + 1) for entries in reversed(seen))
+    """A code [D], from the model of the highest rung that has enough points for one."""
+    halves = (split(entries, len(choices) + 1) for entries in reversed(seen))
     found = next((half for half in halves if half is not None), None)
     if found is None or rng.random() < random_fraction:
-        return rng.integers(_OPS, size=_EDGES)
-    good, bad = (kernel_density.fit(points, _OPS, min_bandwidth) for points in found)
+        return kernel_density.integers(rng, choices, choices.shape)
+    good, bad = (kernel_density.fit(points, choices, min_bandwidth) for points in found)
     drawn = good.sample(rng, num_samples)
     return drawn[np.argmax(good.density(drawn) / bad.density(drawn))]

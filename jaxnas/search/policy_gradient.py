@@ -1,4 +1,4 @@
-"""REINFORCE: a policy with one independent categorical distribution an edge.
+"""REINFORCE: a policy with one independent categorical distribution for each entry of a code.
 
 References:
   Williams, "Simple statistical gradient-following algorithms", Machine Learning 1992;
@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnas.search.strategy import Strategy
-from jaxnas.spaces import nb201
+from jaxnas.spaces import DEFAULT, Space
 
 _INITIAL_SCALE = 1e-3
 
 
 def reinforce(
-    rng: np.random.Generator, learning_rate: float = 0.01, baseline_decay: float = 0.9
+    rng: np.random.Generator,
+    space: Space = DEFAULT,
+    learning_rate: float = 0.01,
+    baseline_decay: float = 0.9,
 ) -> Strategy:
     """Follows the policy gradient by Adam, with a moving average of rewards as the baseline.
 
@@ -26,23 +29,28 @@ def reinforce(
     first step is zero.
 
     Args:
-        rng: draws the logits' small start and the cells.
+        rng: draws the logits' small start and the architectures.
+        space: what is searched, by its codes.
         learning_rate: Adam's; 0.01 is the NATS-Bench authors' script.
         baseline_decay: of the average.
     """
-    edges = np.arange(len(nb201.EDGES))
-    logits = _INITIAL_SCALE * rng.standard_normal((len(edges), len(nb201.OPS)))
+    choices = np.array(space.choices)
+    places, most = len(choices), int(choices.max())
+    logits = _INITIAL_SCALE * rng.standard_normal((places, most))
+    # A value that an entry does not have is never drawn, and its logit stays.
+    logits[np.arange(most) >= choices[:, None]] = -np.inf
     adam = Adam(logits.shape, learning_rate)
     average = weight = 0.0
     while True:
         policy = softmax(logits)
-        # Inverse transform: how many of an edge's cumulative probabilities lie below the draw.
-        draw = rng.random((len(edges), 1))
-        ops = (np.cumsum(policy, axis=1)[:, :-1] < draw).sum(axis=1)
-        reward = yield nb201.ops_to_index(ops)
+        # Inverse transform: how many of an entry's cumulative probabilities lie below the draw.
+        draw = rng.random((places, 1))
+        code = (np.cumsum(policy, axis=1)[:, :-1] < draw).sum(axis=1)
+        code = np.minimum(code, choices - 1)
+        reward = yield space.decode(code.tolist())
         average = baseline_decay * average + (1 - baseline_decay) * reward
         weight = baseline_decay * weight + (1 - baseline_decay)
-        gradient = (reward - average / weight) * score_function(policy, ops)
+        gradient = (reward - average / weight) * score_function(policy, code)
         logits = logits + adam.step(gradient)
 
 
@@ -52,15 +60,15 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
-def score_function(policy: NDArray[np.float64], ops: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Gradient [E, K], by the logits, of log Π_e policy[e, ops[e]].
+def score_function(policy: NDArray[np.float64], code: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Gradient [E, K], by the logits, of log Π_e policy[e, code[e]].
 
     Args:
         policy: [E, K], the softmax of the logits.
-        ops: [E], what was drawn.
+        code: [E], what was drawn.
     """
     gradient = -policy
-    gradient[np.arange(len(ops)), ops] += 1
+    gradient[np.arange(len(code)), code] += 1
     return gradient
 
 
