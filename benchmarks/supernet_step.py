@@ -37,9 +37,9 @@ def jaxnas_step(sampled: bool, args: Any) -> Callable[[], None]:
     import jax.numpy as jnp
     import optax
 
-    from jaxnas.networks.darts import PerKind, Supernet
+    from jaxnas.networks.darts import PerKind, SupernetModule
 
-    net = Supernet(channels=args.channels, cells=args.cells)
+    net = SupernetModule(channels=args.channels, depth=args.cells)
     x, y = (jnp.asarray(a) for a in batch(args.batch_size))
     weights = PerKind(*(jnp.full((14, 8), 1 / 8) for _ in range(2)))
     ops = np.random.default_rng(1).integers(0, 8, (64, 2, 14))

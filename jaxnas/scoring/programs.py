@@ -17,8 +17,8 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxnas.data import Images
-from jaxnas.networks.initial import InitialParameters
 from jaxnas.networks.layers import BatchNormMode
+from jaxnas.networks.nb201.initial import InitialParameters
 from jaxnas.networks.nb201.network import Network, used_parameters
 from jaxnas.precision import with_float64
 from jaxnas.proxies.catalogue import CATALOGUE, make
@@ -96,8 +96,8 @@ class Programs:
             num_classes=images.num_classes,
             init_scheme=settings.init,
             dtype=settings.jax_dtype,
-            stem_channels=settings.stem_channels,
-            cells_per_stage=settings.cells_per_stage,
+            channels=settings.stem_channels,
+            depth=settings.cells_per_stage,
         )
         self._initial = InitialParameters(network(), images.x_train.shape[1], device)
         self._gradients = {

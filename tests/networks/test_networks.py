@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import SMALL
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxnas.networks.initial import draw
@@ -21,6 +20,7 @@ from jaxnas.spaces import nb201
 
 pytestmark = pytest.mark.usefixtures("x64")
 
+SMALL: dict[str, Any] = {"channels": 4, "depth": 1}
 X = np.random.default_rng(0).standard_normal((3, 16, 16, 3))
 OPS = jnp.zeros(6, jnp.int32)
 
@@ -166,7 +166,7 @@ def test_forward_order_is_complete_and_in_place():
     wanted = ["stem_conv", "stage0_cell0", "residual1", "stage1_cell0", "residual2"]
     assert firsts == [*wanted, "stage2_cell0", "classifier"]
     assert stages == sorted(stages, key=firsts.index)
-    two = Network(stem_channels=4, cells_per_stage=2).forward_order()
+    two = Network(channels=4, depth=2).forward_order()
     assert [p[0] for p in two if "edge0" in p and "conv1x1" in p] == [
         f"stage{s}_cell{i}" for s in range(3) for i in range(2)
     ]

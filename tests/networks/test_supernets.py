@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxnas.networks.darts import EvaluationNetwork, PerKind, Supernet, layers
+from jaxnas.networks.darts import EvaluationNetwork, PerKind, SupernetModule, layers
 from jaxnas.networks.darts.edges import mixed_edge, sampled_edge
 from jaxnas.networks.darts.operations import before_norm, kernel_shapes
-from jaxnas.networks.nb201 import supernet as nb201_supernet
+from jaxnas.networks.nb201 import supernet_module
 from jaxnas.networks.supernet_edges import add_edges
 from jaxnas.spaces import darts, nb201
 
@@ -120,7 +120,7 @@ def test_batch_normalisation_and_its_gradients():
 
 def test_darts_supernet_has_the_published_number_of_weights():
     shapes = jax.eval_shape(
-        Supernet(dtype=jnp.float64).init,
+        SupernetModule(dtype=jnp.float64).init,
         jax.random.key(0),
         jnp.zeros((2, 32, 32, 3)),
         DARTS_WEIGHTS,
@@ -246,7 +246,7 @@ def test_sampled_edge_and_its_gradients(stride):
 
 
 def test_sampled_darts_network_is_the_one_hot_mixture():
-    net = Supernet(channels=2, cells=3, dtype=jnp.float64)
+    net = SupernetModule(channels=2, depth=3, dtype=jnp.float64)
     rng = np.random.default_rng(3)
     ops = PerKind(*(jnp.asarray(rng.permutation([*range(8), *range(2, 8)])) for _ in range(2)))
     weights = PerKind(*(one_hot(o, 8, jnp.asarray(rng.uniform(0.5, 2, 14))) for o in ops))
@@ -263,9 +263,11 @@ def test_sampled_darts_network_is_the_one_hot_mixture():
 def test_wrong_shapes_are_named():
     x, bad = jnp.zeros((2, 8, 8, 3)), PerKind(np.zeros((14, 8)), np.zeros((14, 7)))
     with pytest.raises(ValueError, match=r"reduce cell: expected shape \[14, 8\].*got \[14, 7\]"):
-        jax.eval_shape(Supernet(channels=2).init, jax.random.key(0), x, bad)
+        jax.eval_shape(SupernetModule(channels=2).init, jax.random.key(0), x, bad)
     with pytest.raises(ValueError, match=r"expected shape \[6, 5\]"):
-        jax.eval_shape(nb201_supernet.Supernet().init, jax.random.key(0), x, np.zeros((5, 6)))
+        jax.eval_shape(
+            supernet_module.SupernetModule().init, jax.random.key(0), x, np.zeros((5, 6))
+        )
 
 
 # --- the NAS-Bench-201 supernet -------------------------------------------------------------------
@@ -273,7 +275,7 @@ def test_wrong_shapes_are_named():
 
 def test_nb201_supernet_has_the_skeleton_and_both_convolutions_of_every_edge():
     shapes = jax.eval_shape(
-        nb201_supernet.Supernet(dtype=jnp.float64).init,
+        supernet_module.SupernetModule(dtype=jnp.float64).init,
         jax.random.key(0),
         jnp.zeros((2, 32, 32, 3)),
         np.zeros((6, 5)),
@@ -285,7 +287,7 @@ def test_nb201_supernet_has_the_skeleton_and_both_convolutions_of_every_edge():
 
 @pytest.mark.parametrize("ops", [(0, 1, 2, 3, 4, 3), (3, 2, 4, 1, 3, 2)])
 def test_sampled_nb201_network_is_the_one_hot_mixture(ops):
-    net = nb201_supernet.Supernet(stem_channels=2, cells_per_stage=1, dtype=jnp.float64)
+    net = supernet_module.SupernetModule(channels=2, depth=1, dtype=jnp.float64)
     scales = jnp.asarray(np.random.default_rng(1).uniform(0.5, 2, 6))
     sampled, mixed = agreement(
         net, normal(4, 4, 8, 8, 3), lambda ops, s: one_hot(ops, 5, s), jnp.asarray(ops), scales
@@ -300,7 +302,7 @@ def test_sampled_nb201_network_is_the_one_hot_mixture(ops):
 @pytest.mark.parametrize("auxiliary", [False, True])
 def test_evaluation_network_has_as_many_parameters_as_counted(name, auxiliary):
     genotype = darts.PUBLISHED[name]
-    net = EvaluationNetwork(genotype, channels=4, cells=5, auxiliary=auxiliary, dtype=jnp.float64)
+    net = EvaluationNetwork(genotype, channels=4, depth=5, auxiliary=auxiliary, dtype=jnp.float64)
     shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((2, 32, 32, 3)))
     counted = darts.count(genotype, channels=4, cells=5, auxiliary=auxiliary)
     assert size(shapes["params"]) == counted.params
@@ -313,7 +315,7 @@ def test_darts_v1_has_the_published_number_of_parameters():
 
 
 def test_evaluation_network_in_training_and_after():
-    net = EvaluationNetwork(darts.DARTS_V2, channels=2, cells=3, auxiliary=True, dtype=jnp.float64)
+    net = EvaluationNetwork(darts.DARTS_V2, channels=2, depth=3, auxiliary=True, dtype=jnp.float64)
     x = normal(0, 4, 32, 32, 3)
     variables = jax.jit(net.init)(jax.random.key(0), x)
 

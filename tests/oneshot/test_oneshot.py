@@ -22,8 +22,8 @@ from jaxnas import estimators, oneshot
 from jaxnas.data import Images
 from jaxnas.estimators import Sample, add_bare
 from jaxnas.networks import layers
-from jaxnas.networks.nb201.network import Classifier
-from jaxnas.networks.nb201.supernet import SuperCell
+from jaxnas.networks.modules import Classifier
+from jaxnas.networks.nb201.supernet_module import SuperCell
 from jaxnas.oneshot import images as images_module
 from jaxnas.oneshot import methods, spaces
 from jaxnas.oneshot.images import check, epoch_batches

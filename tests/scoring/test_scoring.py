@@ -22,7 +22,7 @@ from conftest import SMALL
 import jaxnas
 from jaxnas import proxies
 from jaxnas.engine.threads import run_on_workers
-from jaxnas.networks.initial import InitialParameters
+from jaxnas.networks.nb201.initial import InitialParameters
 from jaxnas.networks.nb201.network import CellNetwork, Network, cell_parameters
 from jaxnas.proxies import CATALOGUE
 from jaxnas.results import Record, ResultsError

@@ -30,7 +30,7 @@ from jaxnas.cli.commands.train import parse_top
 from jaxnas.cli.main import run
 from jaxnas.cli.terminal.training_progress import TrainingProgress
 from jaxnas.data import Images, splits
-from jaxnas.networks.initial import InitialParameters
+from jaxnas.networks.nb201.initial import InitialParameters
 from jaxnas.networks.nb201.network import CellNetwork, Network, cell_parameters
 from jaxnas.networks.nb201.trainable import RunningBatchNorm, TrainableNetwork
 from jaxnas.spaces import nb201

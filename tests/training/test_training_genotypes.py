@@ -22,13 +22,14 @@ from jaxnas import training
 from jaxnas.cli import options
 from jaxnas.data import Images
 from jaxnas.networks.darts import EvaluationNetwork
+from jaxnas.networks.darts.initial import initial_parameters
 from jaxnas.networks.darts.network import Cell
 from jaxnas.spaces import darts
 from jaxnas.spaces.darts import Genotype
 from jaxnas.training import augmentation, genotypes
 from jaxnas.training import run as running
 from jaxnas.training.candidate import Candidate
-from jaxnas.training.genotypes import initial_parameters, name_of
+from jaxnas.training.genotypes import name_of
 
 # Few operations, one of each kind of parameter, to compile in seconds.
 LITTLE = Genotype(
@@ -108,7 +109,7 @@ def test_no_drop_path_at_probability_0_and_after_training() -> None:
 
 
 def test_initial_parameters_by_fan_in() -> None:
-    network = EvaluationNetwork(darts.PC_DARTS, channels=16, cells=3, auxiliary=True)
+    network = EvaluationNetwork(darts.PC_DARTS, channels=16, depth=3, auxiliary=True)
     params = flatten_dict(initial_parameters(network, 32, 7))
     image = jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32)
     shapes: Any = jax.eval_shape(network.init, jax.eval_shape(jax.random.key, 0), image)

@@ -1,6 +1,8 @@
-"""The networks of the DARTS space: the supernet, and the evaluation network of a genotype."""
+"""The networks of the DARTS space: scored, trained, and the supernet."""
 
 from jaxnas.networks.darts.network import EvaluationNetwork
-from jaxnas.networks.darts.supernet import PerKind, Supernet
+from jaxnas.networks.darts.searched_network import supernet
+from jaxnas.networks.darts.supernet_module import PerKind, SupernetModule
+from jaxnas.networks.darts.trained_network import trained
 
-__all__ = ["EvaluationNetwork", "PerKind", "Supernet"]
+__all__ = ["EvaluationNetwork", "PerKind", "SupernetModule", "supernet", "trained"]

@@ -17,7 +17,7 @@ from jaxnas.networks.darts import layers
 from jaxnas.networks.darts.operations import DILATION, factorised_reduction, in_layout
 from jaxnas.networks.initialisers import Initialisation, Initialiser
 from jaxnas.networks.layers import BN_EPSILON
-from jaxnas.networks.nb201.network import Classifier, Conv
+from jaxnas.networks.modules import Classifier, Conv
 from jaxnas.spaces.darts import (
     KERNEL_SIZE,
     STEM_MULTIPLIER,
@@ -73,7 +73,7 @@ class EvaluationNetwork(nn.Module):
         genotype: the architecture.
         num_classes: width of the output.
         channels: of the first cell, an even number.
-        cells: in all; those at 1/3 and 2/3 of the depth are reductions.
+        depth: cells in all; those at 1/3 and 2/3 of the depth are reductions.
         auxiliary: has the auxiliary head; for images of 32 to 40 pixels.
         init_scheme: "pytorch", "he" or "xavier".
         dtype: of parameters and computation, as the images'.
@@ -82,7 +82,7 @@ class EvaluationNetwork(nn.Module):
     genotype: Genotype
     num_classes: int = 10
     channels: int = 36
-    cells: int = 20
+    depth: int = 20
     auxiliary: bool = False
     init_scheme: Initialisation = "pytorch"
     dtype: Any = jnp.float32
@@ -105,18 +105,18 @@ class EvaluationNetwork(nn.Module):
             ValueError: if there is no such network.
         """
         check_network(
-            self.num_classes, self.channels, self.cells, x.shape[1], auxiliary=self.auxiliary
+            self.num_classes, self.channels, self.depth, x.shape[1], auxiliary=self.auxiliary
         )
         kernel = initialisers.KERNELS[self.init_scheme]
         stem = Conv(STEM_MULTIPLIER * self.channels, 3, kernel, self.dtype, name="stem_conv")(x)
         before = last = BatchNorm(train, self.dtype, name="stem_bn")(layers.from_images(stem))
         widths = len(self.genotype.normal_concat), len(self.genotype.reduce_concat)
         auxiliary = None
-        for i, shape in enumerate(cell_shapes(self.channels, self.cells, *widths)):
+        for i, shape in enumerate(cell_shapes(self.channels, self.depth, *widths)):
             cell = Cell(self.genotype, shape, train, kernel, self.dtype, name=f"cell{i}")
             before, last = last, cell(before, last, drop_path)
             # The head's parameters are there whenever the network has it, its output in training.
-            if self.auxiliary and i == 2 * self.cells // 3 and (train or self.is_initializing()):
+            if self.auxiliary and i == 2 * self.depth // 3 and (train or self.is_initializing()):
                 head = AuxiliaryHead(
                     self.num_classes, train, self.init_scheme, self.dtype, name="auxiliary"
                 )

@@ -10,7 +10,7 @@ Source: Dong & Yang, "NAS-Bench-201", ICLR 2020, section 2.1.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -21,51 +21,12 @@ from jax import lax
 from jaxnas.networks import initialisers, layers
 from jaxnas.networks.initialisers import Initialisation, Initialiser
 from jaxnas.networks.layers import BatchNormMode
+from jaxnas.networks.modules import BatchNorm, Classifier, Conv, Norm, scale_and_shift
 from jaxnas.networks.nb201.switch_cell import EdgeParams, switch_cell
 from jaxnas.spaces.nb201 import EDGES, Op
 from jaxnas.types import Array, Params, Path
 
-# Makes a batch normalisation of the given `name`.
-Norm: TypeAlias = Callable[..., nn.Module]
-
 KERNEL_OF = {Op.CONV1X1: "conv1x1", Op.CONV3X3: "conv3x3"}
-
-
-class Conv(nn.Module):
-    """A convolution without bias; `size` // 2 pixels of padding."""
-
-    channels: int
-    size: int
-    init_kernel: Initialiser
-    dtype: Any
-    stride: int = 1
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        shape = (self.size, self.size, x.shape[-1], self.channels)
-        return layers.conv(
-            x, self.param("kernel", self.init_kernel, shape, self.dtype), self.stride
-        )
-
-
-class BatchNorm(nn.Module):
-    """Batch normalisation with scale and shift, in one of three modes."""
-
-    mode: BatchNormMode
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        scale, shift = scale_and_shift(self, x.shape[-1], self.dtype)
-        return layers.batch_norm(x, scale, shift, self.mode)
-
-
-def scale_and_shift(module: nn.Module, channels: int, dtype: Any) -> tuple[Array, Array]:
-    """The parameters of a batch normalisation [C], made in `module`."""
-    return (
-        module.param("scale", nn.initializers.ones, (channels,), dtype),
-        module.param("shift", nn.initializers.zeros, (channels,), dtype),
-    )
 
 
 class ScaleAndShift(nn.Module):
@@ -212,48 +173,24 @@ class ResidualBlock(nn.Module):
         return y + conv(1, "shortcut")(halved)
 
 
-class Classifier(nn.Module):
-    """The linear layer."""
-
-    num_classes: int
-    init_scheme: Initialisation
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        kernel = self.param(
-            "kernel",
-            initialisers.KERNELS[self.init_scheme],
-            (x.shape[-1], self.num_classes),
-            self.dtype,
-        )
-        bias = self.param(
-            "bias",
-            initialisers.linear_bias(self.init_scheme, x.shape[-1]),
-            (self.num_classes,),
-            self.dtype,
-        )
-        return jnp.dot(x, kernel, precision=lax.Precision.HIGHEST) + bias
-
-
 class Skeleton(nn.Module):
     """All but the cells."""
 
     num_classes: int = 10
     init_scheme: Initialisation = "pytorch"
     dtype: Any = jnp.float32
-    stem_channels: int = 16
-    cells_per_stage: int = 5
+    channels: int = 16
+    depth: int = 5
 
     def logits(self, x: Array, norm: Norm, cell: Callable[[Array, str], Array]) -> Array:
         """Logits [B, num_classes] of a network of such cells, each called with its name."""
         kernel = initialisers.KERNELS[self.init_scheme]
-        x = Conv(self.stem_channels, 3, kernel, self.dtype, name="stem_conv")(x)
+        x = Conv(self.channels, 3, kernel, self.dtype, name="stem_conv")(x)
         x = norm(name="stem_bn")(x)
         for stage in range(3):
             if stage:
                 x = ResidualBlock(norm, kernel, self.dtype, name=f"residual{stage}")(x)
-            for i in range(self.cells_per_stage):
+            for i in range(self.depth):
                 x = cell(x, f"stage{stage}_cell{i}")
         x = nn.relu(norm(name="last_bn")(x)).mean((1, 2))
         return Classifier(self.num_classes, self.init_scheme, self.dtype, name="classifier")(x)
@@ -270,8 +207,8 @@ class Network(Skeleton):
         bn: mode of batch normalisation, "batch", "example" or "frozen".
         init_scheme: "pytorch", "he" or "xavier".
         dtype: of parameters and computation, as the images'.
-        stem_channels: channels of the first stage.
-        cells_per_stage: cells in each of the three stages.
+        channels: channels of the first stage.
+        depth: cells in each of the three stages.
     """
 
     bn: BatchNormMode = "batch"
@@ -296,7 +233,7 @@ class Network(Skeleton):
             if stage:
                 for conv in ("conv1", "conv2", "shortcut"):
                     yield f"residual{stage}", conv, "kernel"
-            for i in range(self.cells_per_stage):
+            for i in range(self.depth):
                 for e in range(len(EDGES)):
                     for conv in KERNEL_OF.values():
                         yield f"stage{stage}_cell{i}", f"edge{e}", conv, "kernel"

@@ -15,7 +15,8 @@ from jax import lax
 
 from jaxnas.networks import initialisers, layers
 from jaxnas.networks.initialisers import Initialiser
-from jaxnas.networks.nb201.network import KERNEL_OF, Conv, Norm, Skeleton, scale_and_shift
+from jaxnas.networks.modules import Conv, Norm, scale_and_shift
+from jaxnas.networks.nb201.network import KERNEL_OF, Skeleton
 from jaxnas.spaces.nb201 import EDGES, Op
 from jaxnas.types import Array
 

@@ -25,7 +25,7 @@ from jaxnas.networks.darts.operations import (
     stacked,
 )
 from jaxnas.networks.initialisers import Initialisation, Initialiser
-from jaxnas.networks.nb201.network import BatchNorm, Classifier, Conv
+from jaxnas.networks.modules import BatchNorm, Classifier, Conv
 from jaxnas.networks.supernet_edges import add_edges
 from jaxnas.spaces.darts import (
     EDGES,
@@ -47,20 +47,20 @@ class PerKind(NamedTuple):
     reduce: Array
 
 
-class Supernet(nn.Module):
+class SupernetModule(nn.Module):
     """Logits of the weighted or of the sampled network.
 
     Attributes:
         num_classes: width of the output.
         channels: of the first cell, an even number.
-        cells: in all; those at 1/3 and 2/3 of the depth are reductions.
+        depth: cells in all; those at 1/3 and 2/3 of the depth are reductions.
         init_scheme: "pytorch", "he" or "xavier".
         dtype: of parameters and computation, as the images'.
     """
 
     num_classes: int = 10
     channels: int = 16
-    cells: int = 8
+    depth: int = 8
     init_scheme: Initialisation = "pytorch"
     dtype: Any = jnp.float32
 
@@ -81,14 +81,14 @@ class Supernet(nn.Module):
         Raises:
             ValueError: if there is no such network, or weights or operations of another shape.
         """
-        check_network(self.num_classes, self.channels, self.cells, x.shape[1])
+        check_network(self.num_classes, self.channels, self.depth, x.shape[1])
         _check_shapes(weights, ops)
         kernel = initialisers.KERNELS[self.init_scheme]
         stem = STEM_MULTIPLIER * self.channels
         x = Conv(stem, 3, kernel, self.dtype, name="stem_conv")(x)
         x = BatchNorm("batch", self.dtype, name="stem_bn")(x)
         before = last = layers.from_images(x)
-        for i, shape in enumerate(cell_shapes(self.channels, self.cells)):
+        for i, shape in enumerate(cell_shapes(self.channels, self.depth)):
             kind = "reduce" if shape.reduction else "normal"
             cell = Cell(shape, kernel, self.dtype, name=f"cell{i}")
             output = cell(before, last, getattr(weights, kind), ops and getattr(ops, kind))

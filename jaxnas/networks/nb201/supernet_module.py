@@ -16,7 +16,8 @@ import jax.numpy as jnp
 
 from jaxnas.networks import initialisers, layers
 from jaxnas.networks.initialisers import Initialiser
-from jaxnas.networks.nb201.network import BatchNorm, Skeleton
+from jaxnas.networks.modules import BatchNorm
+from jaxnas.networks.nb201.network import Skeleton
 from jaxnas.networks.supernet_edges import add_edges, sampled_edge
 from jaxnas.spaces.nb201 import EDGES, OPS, Op
 from jaxnas.types import Array
@@ -28,15 +29,15 @@ Kernels = dict[Op, Array]
 """Kernels [k, k, C, C] of an edge's two convolutions."""
 
 
-class Supernet(Skeleton):
+class SupernetModule(Skeleton):
     """Logits of the weighted or of the sampled network.
 
     Attributes:
         num_classes: width of the output.
         init_scheme: "pytorch", "he" or "xavier".
         dtype: of parameters and computation, as the images'.
-        stem_channels: channels of the first stage.
-        cells_per_stage: cells in each of the three stages.
+        channels: channels of the first stage.
+        depth: cells in each of the three stages.
     """
 
     @nn.compact
