@@ -12,13 +12,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxnas.estimators import Estimator, Evaluations, Loss, Sample
-from jaxnas.estimators.estimator import one
+from jaxnas.estimators import Estimator, Evaluations, Loss, Sample, estimator
 from jaxnas.estimators.score_function import Average, check_decay
+from jaxnas.oneshot.recipes import BASELINE_DECAY, ENTROPY_WEIGHT
 from jaxnas.types import Array, Params
-
-ENTROPY_WEIGHT = 1e-4
-BASELINE_DECAY = 0.99
 
 _INITIAL_BOUND = 0.1
 
@@ -185,7 +182,7 @@ def enas(
         seen = jax.lax.stop_gradient(value - entropy_weight * drawn.entropy)
         term = (seen - state.mean()) * drawn.log_probability - entropy_weight * drawn.entropy
         after = state.after(seen, baseline_decay)
-        return value + (term - jax.lax.stop_gradient(term)), (after, one(z, value))
+        return value + (term - jax.lax.stop_gradient(term)), (after, estimator.one(z, value))
 
     return Estimator(
         init=init,

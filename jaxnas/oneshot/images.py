@@ -52,7 +52,7 @@ def check(images: Images, recipe: Recipe) -> Parts:
     return parts
 
 
-def put(images: Images) -> DeviceImages:
+def put_images(images: Images) -> DeviceImages:
     """The training images on the first device."""
     return DeviceImages(*jax.device_put((images.x_train, images.y_train, levels(images))))
 

@@ -49,10 +49,10 @@ class Outcome:
     """What a search has found.
 
     Attributes:
-        method: its name.
-        space: its name.
-        dataset: the images' name.
-        seed: of all chance.
+        method: name of the method.
+        space: name of the space.
+        dataset: name of the images.
+        seed: the random seed.
         constants: of the method's recipe.
         architecture: an arch string or a genotype.
         ops: of each edge; of two that a genotype has on one edge the heavier.

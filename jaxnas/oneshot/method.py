@@ -13,10 +13,10 @@ import numpy as np
 
 from jaxnas.estimators import Estimator, entropy
 from jaxnas.estimators.categorical import draw
+from jaxnas.networks.supernet import Found, Supernet
 from jaxnas.oneshot import enas
 from jaxnas.oneshot.enas import Controller
 from jaxnas.oneshot.recipe import Alternation, Recipe
-from jaxnas.oneshot.spaces import Found, Space
 from jaxnas.types import Array
 
 # Of a policy whose entropy has no closed form.
@@ -77,58 +77,58 @@ class Method:
                 "is; leave it out"
             )
 
-    def evaluations(self, space: Space) -> int:
+    def evaluations(self, supernet: Supernet) -> int:
         """Networks evaluated on a batch in a step, whether one or all operations of an edge."""
         if self.estimator is None:
             return 1
-        own = self.estimator.evaluations(space.edges, space.ops)
+        own = self.estimator.evaluations(supernet.edges, supernet.ops)
         if self.alternation == "together":
             return own
         return own + 1 + self.second_order
 
 
-def categorical(space: Space, recipe: Recipe) -> Distribution:
+def categorical(supernet: Supernet, recipe: Recipe) -> Distribution:
     """Independent edges, logits α [E, K]; what is found is α discretised by the recipe's rule."""
 
     def init(key: Array) -> Array:
-        noise = jax.random.normal(key, (space.edges, space.ops))
+        noise = jax.random.normal(key, (supernet.edges, supernet.ops))
         return recipe.alpha_mean + recipe.alpha_deviation * noise
 
     def found(key: Array, alpha: Array) -> Found:
         del key
-        return space.discretised(_softmax(np.asarray(alpha)), recipe.rule)
+        return supernet.discretised(_softmax(np.asarray(alpha)), recipe.rule)
 
-    return Distribution(init, draw, lambda alpha: entropy(alpha) / space.edges, found)
+    return Distribution(init, draw, lambda alpha: entropy(alpha) / supernet.edges, found)
 
 
-def uniform(space: Space) -> Distribution:
+def uniform(supernet: Supernet) -> Distribution:
     """The space's own uniform distribution; α is empty, and the entropy that of free edges."""
 
     def found(key: Array, alpha: tuple[()]) -> Found:
         del alpha
-        return space.named(tuple(jax.device_get(space.draw(key)).tolist()))
+        return supernet.named(tuple(jax.device_get(supernet.draw(key)).tolist()))
 
     return Distribution(
         init=lambda key: (),
-        sample=lambda key, alpha: space.draw(key),
+        sample=lambda key, alpha: supernet.draw(key),
         entropy=lambda alpha: jnp.full((), jnp.nan),
         found=found,
     )
 
 
-def recurrent(space: Space, controller: Controller) -> Distribution:
+def recurrent(supernet: Supernet, controller: Controller) -> Distribution:
     """The cells that an ENAS controller draws, of parameters α; what is found is one of them."""
 
     def sample(key: Array, alpha: Alpha) -> Array:
-        return enas.sample(controller, alpha, key, space.edges).ops
+        return enas.sample(controller, alpha, key, supernet.edges).ops
 
     def entropy_of_draws(alpha: Alpha) -> Array:
         keys = jax.random.split(jax.random.key(0), _ENTROPY_DRAWS)
-        drawn = jax.vmap(lambda key: enas.sample(controller, alpha, key, space.edges))(keys)
-        return drawn.entropy.mean() / space.edges
+        drawn = jax.vmap(lambda key: enas.sample(controller, alpha, key, supernet.edges))(keys)
+        return drawn.entropy.mean() / supernet.edges
 
     def found(key: Array, alpha: Alpha) -> Found:
-        return space.named(tuple(jax.device_get(sample(key, alpha)).tolist()))
+        return supernet.named(tuple(jax.device_get(sample(key, alpha)).tolist()))
 
     return Distribution(partial(enas.initial, controller), sample, entropy_of_draws, found)
 

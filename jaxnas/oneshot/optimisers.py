@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import optax  # type: ignore[import-untyped]
 
 from jaxnas.oneshot.recipe import Recipe
+from jaxnas.training.optimiser import cosine, sgd
 from jaxnas.types import Array
 
 
@@ -33,10 +33,12 @@ def optimisers(recipe: Recipe, steps_per_epoch: int) -> Optimisers:
         return weight_rate(recipe, step // steps_per_epoch)
 
     def weights(clip: float | None) -> optax.GradientTransformation:
-        return optax.chain(
-            _clip(clip),
-            optax.add_decayed_weights(recipe.weight_decay),
-            optax.sgd(rate, recipe.momentum, nesterov=recipe.nesterov),
+        return sgd(
+            rate,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.weight_decay,
+            clip=_clip(clip),
         )
 
     alpha = optax.chain(
@@ -50,13 +52,8 @@ def optimisers(recipe: Recipe, steps_per_epoch: int) -> Optimisers:
 
 
 def weight_rate(recipe: Recipe, epoch: int | Array) -> Array:
-    """The weights' rate in an epoch, counted from 0: a cosine from the first rate to the final.
-
-    It stays the same through the epoch; the final rate would be that of the epoch after the last.
-    """
-    fraction = jnp.asarray(epoch, float) / recipe.epochs
-    span = recipe.weight_rate - recipe.final_weight_rate
-    return recipe.final_weight_rate + 0.5 * span * (1 + jnp.cos(jnp.pi * fraction))
+    """The weights' rate in an epoch, counted from 0: a cosine from the first rate to the final."""
+    return cosine(recipe.weight_rate, recipe.final_weight_rate, recipe.epochs, epoch)
 
 
 def _clip(norm: float | None) -> optax.GradientTransformation:

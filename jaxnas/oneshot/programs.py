@@ -12,29 +12,29 @@ import numpy as np
 import optax  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from jaxnas.networks.supernet import Supernet
 from jaxnas.oneshot.images import Parts, augmented_batch, plain_batch
 from jaxnas.oneshot.method import Method
 from jaxnas.oneshot.optimisers import Optimisers
 from jaxnas.oneshot.recipe import Recipe
-from jaxnas.oneshot.spaces import Space
 from jaxnas.oneshot.step import Result, State, Step, search_step
 from jaxnas.training.programs import DeviceImages
 from jaxnas.types import Array, Params
 
 
 class Worth(NamedTuple):
-    """Of an architecture with the shared weights: mean cross-entropy, and percent of images."""
+    """What an architecture is worth with the shared weights: cross-entropy, and percent right."""
 
     loss: float
     accuracy: float
 
 
-class Programs:
+class SearchPrograms:
     """Steps and evaluations of one search; each program is compiled once, at its first use."""
 
     def __init__(
         self,
-        space: Space,
+        supernet: Supernet,
         method: Method,
         optimisers: Optimisers,
         recipe: Recipe,
@@ -44,9 +44,9 @@ class Programs:
         self._data = data
         self._valid = parts.valid
         self._size = min(recipe.eval_batch_size, len(parts.valid))
-        step = search_step(space, method, optimisers)
+        step = search_step(supernet, method, optimisers)
         self._step = jax.jit(partial(_step_on_images, step), donate_argnums=0)
-        self._evaluate = jax.jit(partial(_evaluate, space))
+        self._evaluate = jax.jit(partial(_evaluate, supernet))
         self._sample = jax.jit(method.distribution.sample)
         self._entropy = jax.jit(method.distribution.entropy)
 
@@ -58,7 +58,7 @@ class Programs:
         return result
 
     def entropy(self, state: State) -> float:
-        """Of the distribution, nats an edge."""
+        """The entropy of the distribution, nats an edge."""
         return float(self._entropy(state.alpha))
 
     def sample(self, state: State, key: Array) -> tuple[int, ...]:
@@ -66,13 +66,13 @@ class Programs:
         return tuple(jax.device_get(self._sample(key, state.alpha)).tolist())
 
     def worth(self, state: State, ops: tuple[int, ...]) -> Worth:
-        """Of an architecture on all validation images, normalised batch by batch."""
+        """What an architecture is worth on all validation images, normalised batch by batch."""
         return self._worth(state, ops, _batches(self._valid, self._size))
 
     def worth_on_one_batch(
         self, state: State, ops: tuple[int, ...], random: np.random.Generator
     ) -> Worth:
-        """Of an architecture on one batch of validation images, drawn at random."""
+        """What an architecture is worth on one batch of validation images, drawn at random."""
         some = random.permutation(self._valid)[: self._size]
         return self._worth(state, ops, iter([(some, len(some))]))
 
@@ -95,11 +95,11 @@ class Programs:
         return Worth(loss / seen, 100 * correct / seen)
 
 
-def own(state: State) -> State:
+def copied(state: State) -> State:
     """A copy on the device, each array in memory of its own, which steps may use up."""
-    copied: Any = jax.tree.map(np.array, jax.device_get(state))
-    owned: State = jax.device_put(copied)
-    return owned
+    host: Any = jax.tree.map(np.array, jax.device_get(state))
+    kept: State = jax.device_put(host)
+    return kept
 
 
 def _batches(positions: NDArray[np.intp], size: int) -> Iterator[tuple[NDArray[np.intp], int]]:
@@ -123,11 +123,11 @@ def _step_on_images(
 
 
 def _evaluate(
-    space: Space, params: Params, ops: Array, data: DeviceImages, positions: Array
+    supernet: Supernet, params: Params, ops: Array, data: DeviceImages, positions: Array
 ) -> tuple[Array, Array]:
     """Cross-entropy of each image, and whether it is classified rightly, [B] each."""
     x, y = plain_batch(data, positions)
-    weights = jax.nn.one_hot(ops, space.ops, dtype=x.dtype)
-    logits = space.logits(params, x, weights, ops)
+    weights = jax.nn.one_hot(ops, supernet.ops, dtype=x.dtype)
+    logits = supernet.logits(params, x, weights, ops)
     losses: Array = optax.softmax_cross_entropy_with_integer_labels(logits, y)
     return losses, jnp.argmax(logits, -1) == y

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -17,7 +18,7 @@ Rule = Literal["every-edge", "top-edges", "top-pairs"]
 """Which edges and operations of the DARTS space stay, see `jaxnas.spaces.darts.discretise`; cells
 of NAS-Bench-201 have all edges, each with its heaviest operation, `none` among them."""
 
-_COUNTS = ("epochs", "batch_size", "channels", "cells", "alpha_estimates", "eval_batch_size")
+_COUNTS = ("epochs", "batch_size", "channels", "depth", "alpha_estimates", "eval_batch_size")
 _POSITIVE = ("alpha_rate", "alpha_epsilon", "weight_rate")
 _FRACTIONS = ("momentum", "alpha_beta1", "alpha_beta2")
 
@@ -29,8 +30,8 @@ class Recipe:
     Attributes:
         epochs: passes over the images that train the weights.
         batch_size: images of a batch; what is left of an epoch is left out.
-        channels: of the supernet's first stage or cell.
-        cells: in each of NAS-Bench-201's three stages; of the DARTS space in all.
+        channels: channels of the supernet's first stage or cell.
+        depth: cells, counted as the space does.
         weight_rate: learning rate of the weights in the first epoch, by SGD.
         final_weight_rate: to which a cosine takes it, epoch by epoch.
         momentum: of SGD.
@@ -61,7 +62,7 @@ class Recipe:
     epochs: int = 50
     batch_size: int = 64
     channels: int = 16
-    cells: int = 8
+    depth: int = 8
     weight_rate: float = 0.025
     final_weight_rate: float = 0.001
     momentum: float = 0.9
@@ -116,6 +117,11 @@ class Recipe:
     def identity(self) -> dict[str, JSON]:
         """What the folder of a search compares."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def upgraded(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a folder holds, under the names that they have now."""
+    return {"depth" if name == "cells" else name: value for name, value in stored.items()}
 
 
 def _check_type(name: str, value: Any, hint: Any) -> None:

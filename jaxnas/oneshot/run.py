@@ -13,20 +13,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnas import data
+from jaxnas import data, spaces
 from jaxnas.data import Images
-from jaxnas.oneshot.images import check, epoch_batches, put
+from jaxnas.networks.supernet import Found, Supernet
+from jaxnas.oneshot.images import check, epoch_batches, put_images
 from jaxnas.oneshot.log import Epoch, Outcome, to_csv
-from jaxnas.oneshot.method import Method
-from jaxnas.oneshot.methods import find, make_recipe
+from jaxnas.oneshot.methods import assemble
 from jaxnas.oneshot.optimisers import optimisers
-from jaxnas.oneshot.programs import Programs, Worth, own
-from jaxnas.oneshot.recipe import Recipe
-from jaxnas.oneshot.spaces import SPACES, Found, Space
+from jaxnas.oneshot.programs import SearchPrograms, Worth, copied
+from jaxnas.oneshot.recipe import Recipe, upgraded
+from jaxnas.oneshot.recipes import make_recipe
 from jaxnas.oneshot.step import State, initial_state
 from jaxnas.results import JSON
 from jaxnas.results.claim import claim_folder
 from jaxnas.results.files import write_atomically
+from jaxnas.spaces import DEFAULT, Sizes, Space
 from jaxnas.training.checkpoints import Checkpoints
 
 MANIFEST_FILE = "search.json"
@@ -54,8 +55,8 @@ class StepProgress(Protocol):
 
 def search(
     method: str,
-    space: str,
     *,
+    space: str | Space = DEFAULT,
     dataset: Images | str | os.PathLike[str],
     out: str | os.PathLike[str],
     seed: int = 0,
@@ -68,12 +69,12 @@ def search(
 
     Args:
         method: a name of `METHODS`.
-        space: "nb201" or "darts".
+        space: the space, or its name.
         dataset: images, the name of a data set, or the path of an `.npz`; only its training images
             are looked at.
         out: folder of checkpoints, log and result. A search that was stopped goes on from its last
             epoch, to the same state.
-        seed: of all chance.
+        seed: random seed.
         recipe: the method's constants, from `make_recipe`; or some may be given as keywords.
         progress: called after every step.
         begin: called before the first step with the number of steps left.
@@ -88,15 +89,20 @@ def search(
     """
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed: expected a whole number from 0 to {2**32 - 1}, got {seed}")
+    searched = spaces.find(space)
     if recipe is None:
-        recipe = make_recipe(method, space, **constants)
+        recipe = make_recipe(method, searched.name, **constants)
     elif constants:
-        raise ValueError(f"give either a recipe or {', '.join(constants)}, not both")
+        raise ValueError(
+            f"recipe: expected it alone, got {', '.join(constants)} too; leave out one of both"
+        )
     images = dataset if isinstance(dataset, Images) else data.load(dataset)
-    run = _Run(method, space, images, recipe, seed)
+    run = _Run(method, searched, images, recipe, seed)
     with ExitStack() as stack:
         folder = Path(out)
-        lock = claim_folder(folder, MANIFEST_FILE, "jaxnas-oneshot", "a search", run.identity())
+        lock = claim_folder(
+            folder, MANIFEST_FILE, "jaxnas-oneshot", "a search", run.identity(), upgraded
+        )
         stack.callback(os.close, lock)
         checkpoints = stack.enter_context(Checkpoints(folder / CHECKPOINTS, Epoch))
         state, epochs = run.resume(checkpoints)
@@ -116,22 +122,25 @@ def search(
 class _Run:
     """A search in the making."""
 
-    def __init__(self, name: str, space: str, images: Images, recipe: Recipe, seed: int) -> None:
+    def __init__(self, name: str, space: Space, images: Images, recipe: Recipe, seed: int) -> None:
         self._name, self._images, self._recipe, self._seed = name, images, recipe, seed
         self._parts = check(images, recipe)
         self.steps_per_epoch = len(self._parts.train) // recipe.batch_size
-        self._space: Space = SPACES[space](images.num_classes, recipe.channels, recipe.cells)
-        self._method: Method = find(name).assemble(recipe, self._space, self.steps_per_epoch)
+        sizes = Sizes(recipe.channels, recipe.depth)
+        space.check(sizes, images.num_classes, images.x_train.shape[1])
+        self._space = space.name
+        self._supernet: Supernet = space.networks.supernet(sizes, num_classes=images.num_classes)
+        self._method = assemble(recipe, self._supernet, self.steps_per_epoch)
         self._optimisers = optimisers(recipe, self.steps_per_epoch)
-        self._programs = Programs(
-            self._space, self._method, self._optimisers, recipe, put(images), self._parts
+        self._programs = SearchPrograms(
+            self._supernet, self._method, self._optimisers, recipe, put_images(images), self._parts
         )
 
     def identity(self) -> dict[str, JSON]:
         """What the folder compares."""
         return {
             "method": self._name,
-            "space": self._space.name,
+            "space": self._space,
             "seed": self._seed,
             "data": self._images.digest,
             "definitions": DEFINITIONS,
@@ -141,9 +150,9 @@ class _Run:
     def resume(self, checkpoints: Checkpoints[Epoch]) -> tuple[State, tuple[Epoch, ...]]:
         """The newest state and its epochs, or the first."""
         size = self._images.x_train.shape[1]
-        state = initial_state(self._space, self._method, self._optimisers, self._seed, size)
+        state = initial_state(self._supernet, self._method, self._optimisers, self._seed, size)
         newest = checkpoints.newest(state)
-        return (own(state), ()) if newest is None else (own(newest[0]), newest[1])
+        return (copied(state), ()) if newest is None else (copied(newest[0]), newest[1])
 
     def epoch(
         self,
@@ -177,8 +186,8 @@ class _Run:
             valid_accuracy=worth.accuracy,
             entropy=self._programs.entropy(state),
             temperature=float(temperature(jnp.int32(done - 1))) if temperature else float("nan"),
-            skips=self._space.count_skips(found.ops),
-            evaluations=done * self._method.evaluations(self._space),
+            skips=self._supernet.count_skips(found.ops),
+            evaluations=done * self._method.evaluations(self._supernet),
             seconds=time.perf_counter() - start,
             architecture=found.notation,
         )
@@ -193,7 +202,7 @@ class _Run:
             found = self._found(state)
         return Outcome(
             method=self._name,
-            space=self._space.name,
+            space=self._space,
             dataset=self._images.name,
             seed=self._seed,
             constants=self._recipe.identity(),
@@ -216,7 +225,7 @@ class _Run:
         random = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(_CANDIDATES,)))
         scored: list[tuple[Found, Worth]] = []
         for key in jax.random.split(root, self._method.candidates):
-            found = self._space.named(self._programs.sample(state, key))
+            found = self._spaced(self._programs.sample(state, key))
             scored.append((found, self._programs.worth_on_one_batch(state, found.ops, random)))
         best = max(scored, key=lambda one: one[1].accuracy)[0]
         return best, tuple((found.notation, worth.accuracy) for found, worth in scored)

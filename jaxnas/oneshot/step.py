@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import optax  # type: ignore[import-untyped]
 
 from jaxnas.estimators import Mixing, Sample
+from jaxnas.networks.supernet import Supernet
 from jaxnas.oneshot.method import Alpha, Method
 from jaxnas.oneshot.optimisers import Optimisers
-from jaxnas.oneshot.spaces import Space
 from jaxnas.oneshot.unrolled import unrolled_loss
 from jaxnas.types import Array, Params
 
@@ -58,12 +58,12 @@ Step: TypeAlias = Callable[[State, Array, Batch, Batch], tuple[State, Result]]
 
 
 def initial_state(
-    space: Space, method: Method, optimisers: Optimisers, seed: int, image_size: int
+    supernet: Supernet, method: Method, optimisers: Optimisers, seed: int, image_size: int
 ) -> State:
     """The state before the first step."""
     root = jax.random.key(seed)
     weights_key, alpha_key, estimator_key, key = jax.random.split(root, 4)
-    params = space.init(weights_key, image_size)
+    params = supernet.init(weights_key, image_size)
 
     def rest(params: Params) -> State:
         alpha = method.distribution.init(alpha_key)
@@ -83,11 +83,11 @@ def initial_state(
     return state
 
 
-def search_step(space: Space, method: Method, optimisers: Optimisers) -> Step:
+def search_step(supernet: Supernet, method: Method, optimisers: Optimisers) -> Step:
     """The step of a method, to be compiled once.
 
     Args:
-        space: whose supernet learns.
+        supernet: what learns.
         method: by which.
         optimisers: of weights and α.
     """
@@ -95,7 +95,7 @@ def search_step(space: Space, method: Method, optimisers: Optimisers) -> Step:
     mixing: Mixing = estimator.mixing if estimator else "ops"
 
     def network_loss(params: Params, z: Sample, batch: Batch) -> Array:
-        logits = space.logits(params, batch.x, z.weights, None if mixing == "weights" else z.ops)
+        logits = supernet.logits(params, batch.x, z.weights, None if mixing == "weights" else z.ops)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.y)
         return jnp.mean(losses)
 
@@ -103,7 +103,7 @@ def search_step(space: Space, method: Method, optimisers: Optimisers) -> Step:
         """The loss of one architecture, or of what else the estimator mixes."""
         if estimator is None or mixing == "ops":
             ops = method.distribution.sample(key, alpha)
-            weights = jax.nn.one_hot(ops, space.ops, dtype=batch.x.dtype)
+            weights = jax.nn.one_hot(ops, supernet.ops, dtype=batch.x.dtype)
             return network_loss(params, Sample(ops, weights), batch)
         return estimator.surrogate(
             state.estimator, key, alpha, lambda z: network_loss(params, z, batch)

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import matplotlib as mpl
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jaxnas.results.files import write_atomically
-from jaxnas.training.candidate import label
-from jaxnas.training.outcomes import Trained
+from jaxnas.plots.style import LIGHT_GREY, new_figure, save
 
-_STYLE: dict[str, Any] = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 7,
-}
 _PANELS = (
     ("train_loss", "training loss (cross-entropy, nats)"),
     ("train_accuracy", "training accuracy (%)"),
@@ -38,48 +24,74 @@ _PANELS = (
 _NAMED = 10
 
 
-def plot_curves(trained: Sequence[Trained], path: Path, title: str = "") -> None:
+class Row(Protocol):
+    """An epoch, `jaxnas.training.Epoch`."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def train_loss(self) -> float: ...
+    @property
+    def train_accuracy(self) -> float: ...
+    @property
+    def valid_accuracy(self) -> float | None: ...
+
+
+class Curve(Protocol):
+    """A candidate, `jaxnas.training.Trained`."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def curve(self) -> Sequence[Row]: ...
+
+
+def plot_curves(trained: Sequence[Curve], path: Path, title: str = "") -> None:
     """Draws the curves as a PNG, a line a candidate, the best by validation named and coloured.
 
     Args:
         trained: the candidates; those without a finished epoch are left out.
-        path: of the picture, replaced whole or not at all.
+        path: where the picture goes, which is replaced whole or not at all.
         title: what was trained on what.
 
     Raises:
         ResultsError: the disk refuses.
     """
     ranked = sorted((one for one in trained if one.curve), key=_last_accuracy, reverse=True)
-    buffer = io.BytesIO()
-    with matplotlib.style.context(["default", _STYLE]):
-        figure = Figure(figsize=(8.4, 3.0), layout="constrained")
-        FigureCanvasAgg(figure)
-        figure.suptitle(title, fontsize=9)
-        panels = _PANELS if _is_validated(ranked) else _PANELS[:-1]
-        axes = figure.subplots(1, len(panels))
-        for ax, (field, what) in zip(axes, panels, strict=True):
-            _draw(ax, ranked, field)
-            ax.set_xlabel("epoch")
-            ax.set_ylabel(what)
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if ranked:
-            lines, names = axes[0].get_legend_handles_labels()
-            heading = "by validation" if _is_validated(ranked) else "candidates"
-            figure.legend(lines, names, loc="outside right upper", title=heading, title_fontsize=7)
-        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
-    write_atomically(path, buffer.getvalue())
+    save(lambda: _figure(ranked, title), path, dpi=150)
 
 
-def _is_validated(trained: Sequence[Trained]) -> bool:
+def _figure(ranked: Sequence[Curve], title: str) -> Figure:
+    figure = new_figure(8.4, 3.0)
+    figure.suptitle(title, size=9)
+    panels = _PANELS if _is_validated(ranked) else _PANELS[:-1]
+    axes = figure.subplots(1, len(panels))
+    for ax, (field, what) in zip(axes, panels, strict=True):
+        _draw(ax, ranked, field)
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(what)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if ranked:
+        lines, names = axes[0].get_legend_handles_labels()
+        heading = "by validation" if _is_validated(ranked) else "candidates"
+        figure.legend(lines, names, loc="outside right upper", title=heading, title_fontsize=7)
+    return figure
+
+
+def _is_validated(trained: Sequence[Curve]) -> bool:
     return not trained or any(one.curve[-1].valid_accuracy is not None for one in trained)
 
 
-def _last_accuracy(one: Trained) -> float:
+def _last_accuracy(one: Curve) -> float:
     last = one.curve[-1].valid_accuracy
     return -math.inf if last is None else last
 
 
-def _draw(ax: Axes, ranked: Sequence[Trained], field: str) -> None:
+def _draw(ax: Axes, ranked: Sequence[Curve], field: str) -> None:
     """The curves of one panel, the best drawn last."""
     several = len({one.seed for one in ranked}) > 1
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, min(len(ranked), _NAMED) or 1))
@@ -87,12 +99,12 @@ def _draw(ax: Axes, ranked: Sequence[Trained], field: str) -> None:
         epochs = [epoch.epoch for epoch in one.curve]
         values = [getattr(epoch, field) for epoch in one.curve]
         named = rank < _NAMED
-        name = label(one.name) + (f", seed {one.seed}" if several else "")
+        name = one.label + (f", seed {one.seed}" if several else "")
         shown = name + (" (diverged)" if one.status == "diverged" else "")
         ax.plot(
             epochs,
             values,
-            color=colours[rank] if named else "#bbbbbb",
+            color=colours[rank] if named else LIGHT_GREY,
             linewidth=1.2 if named else 0.6,
             marker="o" if len(epochs) == 1 else None,
             markersize=3,

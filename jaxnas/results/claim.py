@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,12 @@ from jaxnas.results.manifest import JSON
 
 
 def claim_folder(
-    path: Path, file: str, format_name: str, what: str, settings: Mapping[str, JSON]
+    path: Path,
+    file: str,
+    format_name: str,
+    what: str,
+    settings: Mapping[str, JSON],
+    upgrade: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
 ) -> int:
     """Makes a folder, or opens one of the same settings, for this process alone to write.
 
@@ -24,6 +29,7 @@ def claim_folder(
         format_name: of that file.
         what: the folder holds, in words.
         settings: everything that identifies it.
+        upgrade: gives the settings that an earlier version wrote the names that they have now.
 
     Returns:
         The descriptor to close in order to let go of it.
@@ -38,7 +44,7 @@ def claim_folder(
     try:
         manifest = path / file
         if manifest.exists():
-            stored = _stored_settings(manifest, format_name, what)
+            stored = upgrade(_stored_settings(manifest, format_name, what))
             refuse_other_settings(path, what, stored, settings)
         else:
             content = {"format": format_name, "version": 1, "settings": dict(settings)}

@@ -6,6 +6,7 @@ name of a published one, or indices or archs separated by commas.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -110,7 +111,7 @@ def _from_file(path: Path, space: Space) -> tuple[str, ...]:
         raise ValueError(f"{path}: expected lines of text, got other bytes ({error})") from error
     if content.lstrip().startswith("{"):  # one architecture as JSON, such as a search's
         try:
-            return (space.parse(content),)
+            return (space.parse(_found_in(content)),)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
     found: dict[str, None] = {}
@@ -125,6 +126,15 @@ def _from_file(path: Path, space: Space) -> tuple[str, ...]:
     if not found:
         raise ValueError(f"{path}: expected one architecture a line, got none")
     return tuple(found)
+
+
+def _found_in(content: str) -> str:
+    """What the file of a search on a supernet says was found, or the content of another file."""
+    try:
+        found = json.loads(content)["architecture"]
+    except (json.JSONDecodeError, KeyError):
+        return content
+    return found if isinstance(found, str) else content
 
 
 def _one(item: str, space: Space) -> str:

@@ -1,18 +1,38 @@
-"""Trains candidates for real: cells by NAS-Bench-201's recipe, genotypes by DARTS'."""
+"""Trains architectures for real: those of a space by the recipe of its publication."""
 
-from jaxnas.training.choice import Choice
-from jaxnas.training.outcomes import Epoch, Trained, accuracies_table, curves_table
-from jaxnas.training.run import train, train_genotypes
-from jaxnas.training.settings import DartsSettings, Settings
+from typing import TYPE_CHECKING
+
+from jaxnas.lazy import attach
+
+if TYPE_CHECKING:
+    from jaxnas.training.choice import Choice
+    from jaxnas.training.outcomes import Epoch, Trained, accuracies_table, curves_table
+    from jaxnas.training.run import train
+    from jaxnas.training.settings import PRESETS, TrainingSettings
 
 __all__ = [
+    "PRESETS",
     "Choice",
-    "DartsSettings",
     "Epoch",
-    "Settings",
     "Trained",
+    "TrainingSettings",
     "accuracies_table",
     "curves_table",
     "train",
-    "train_genotypes",
 ]
+
+_OUTCOMES = "jaxnas.training.outcomes"
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "PRESETS": "jaxnas.training.settings",
+        "Choice": "jaxnas.training.choice",
+        "Epoch": _OUTCOMES,
+        "Trained": _OUTCOMES,
+        "TrainingSettings": "jaxnas.training.settings",
+        "accuracies_table": _OUTCOMES,
+        "curves_table": _OUTCOMES,
+        "train": "jaxnas.training.run",
+    },
+)

@@ -41,5 +41,5 @@ class Choice:
 
     @property
     def seconds(self) -> float:
-        """Of all trainings, compilation left out."""
+        """Time of all trainings, compilation left out."""
         return math.fsum(one.seconds for one in self.candidates)

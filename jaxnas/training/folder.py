@@ -16,6 +16,7 @@ from jaxnas.results import JSON
 from jaxnas.results.claim import claim_folder, damaged
 from jaxnas.results.files import disk_errors, write_atomically
 from jaxnas.training.outcomes import Trained, from_json
+from jaxnas.training.settings import upgraded
 
 _MANIFEST = "training.json"
 _CANDIDATES = "candidates"
@@ -34,7 +35,7 @@ class TrainingFolder:
                 manifest is damaged, or the disk refuses.
         """
         self.path = path
-        self._lock = claim_folder(path, _MANIFEST, _FORMAT, "trainings", settings)
+        self._lock = claim_folder(path, _MANIFEST, _FORMAT, "trainings", settings, upgraded)
 
     def checkpoints(self, name: str, seed: int) -> Path:
         """Where a candidate's checkpoints are."""
@@ -46,9 +47,9 @@ class TrainingFolder:
         return _read(path) if path.exists() else None
 
     def outcomes(self) -> list[Trained]:
-        """Every candidate that has ended, cells by index, genotypes by name, then by seed."""
+        """Every candidate that has ended, by index or, where there is none, by name; then by seed."""
         found = [_read(path) for path in (self.path / _CANDIDATES).glob(f"*/{_OUTCOME}")]
-        return sorted(found, key=lambda one: (*_order(one.name), one.seed))
+        return sorted(found, key=_order)
 
     def keep(self, trained: Trained) -> None:
         """Writes what came of a candidate."""
@@ -72,8 +73,10 @@ class TrainingFolder:
         os.close(self._lock)
 
 
-def _order(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdecimal() else (-1, name)
+def _order(trained: Trained) -> tuple[int, str, int]:
+    if trained.cell is None:
+        return -1, trained.name, trained.seed
+    return trained.cell, "", trained.seed
 
 
 def _read(path: Path) -> Trained:

@@ -24,7 +24,7 @@ class Epoch:
             auxiliary head's is not in it.
         train_accuracy: percent of them, likewise.
         valid_accuracy: percent of the validation images, after it; None where none are held out.
-        seconds: of training and validation, compilation left out.
+        seconds: time of training and validation, compilation left out.
     """
 
     epoch: int
@@ -40,18 +40,20 @@ class Trained:
     """What came of training a candidate.
 
     Attributes:
-        name: of the candidate: a cell's official index, or a word for a genotype.
-        arch: the architecture in its space's notation.
-        params: trainable parameters.
-        seed: fixes initial parameters, order of the images and augmentation.
+        arch: the architecture, as its space spells it.
+        cell: its official index; None where its space has none.
+        name: the candidate's name in folders and rows: the index, or a word for the architecture.
+        params: number of trainable parameters.
+        seed: it fixes initial parameters, order of the images and augmentation.
         status: "ok", or "diverged" where the loss or a parameter was not finite.
         curve: the epochs that were finished.
         test: percent of the test images at the end; NaN where it diverged.
         diverged_step: the step, counted from 1 over all epochs, after which it was not finite.
     """
 
-    name: str
     arch: str
+    cell: int | None
+    name: str
     params: int
     seed: int
     status: Status
@@ -60,13 +62,9 @@ class Trained:
     diverged_step: int | None = None
 
     @property
-    def cell(self) -> int:
-        """Official index of a cell of NAS-Bench-201.
-
-        Raises:
-            ValueError: the candidate is none.
-        """
-        return int(self.name)
+    def label(self) -> str:
+        """The name as a sentence has it: "cell 855" or "darts-v1"."""
+        return self.name if self.cell is None else f"cell {self.name}"
 
     @property
     def valid(self) -> float:
@@ -76,7 +74,7 @@ class Trained:
 
     @property
     def seconds(self) -> float:
-        """Of training and validation, compilation left out."""
+        """Time of training and validation, compilation left out."""
         return math.fsum(epoch.seconds for epoch in self.curve)
 
     def to_json(self) -> str:
@@ -92,6 +90,9 @@ def from_json(text: str) -> Trained:
         ValueError, KeyError, TypeError: the text is something else.
     """
     content = json.loads(text)
+    if "cell" not in content:  # written when an index was known by the name alone
+        name = content["name"]
+        content["cell"] = int(name) if name.isdecimal() else None
     test = content.pop("test")
     curve = tuple(Epoch(**epoch) for epoch in content.pop("curve"))
     return Trained(curve=curve, test=math.nan if test is None else test, **content)
@@ -100,15 +101,14 @@ def from_json(text: str) -> Trained:
 def accuracies_table(trained: Iterable[Trained]) -> pa.Table:
     """One row a candidate, in their order.
 
-    The columns are name, cell (the official index, null for genotypes), arch, seed, status, params,
-    valid and test (percent; NaN where there is none), seconds, diverged_step.
+    The columns are name, cell (the official index, null where there is none), arch, seed, status,
+    params, valid and test (percent; NaN where there is none), seconds, diverged_step.
     """
     rows = list(trained)
-    cells = [one.cell if one.name.isdecimal() else None for one in rows]
     return pa.table(
         {
             "name": pa.array([row.name for row in rows], pa.string()),
-            "cell": pa.array(cells, pa.int32()),
+            "cell": pa.array([row.cell for row in rows], pa.int32()),
             "arch": pa.array([row.arch for row in rows], pa.string()),
             "seed": pa.array([row.seed for row in rows], pa.int64()),
             "status": pa.array([row.status for row in rows], pa.string()),
@@ -126,7 +126,7 @@ def curves_table(trained: Iterable[Trained]) -> pa.Table:
     rows = [
         {
             "name": one.name,
-            "cell": one.cell if one.name.isdecimal() else None,
+            "cell": one.cell,
             "seed": one.seed,
             **asdict(epoch),
         }

@@ -15,7 +15,7 @@ from jaxnas.data.splits import Split
 from jaxnas.training.augmentation import augment, cutout, padding_of
 from jaxnas.training.candidate import Candidate, cross_entropy
 from jaxnas.training.optimiser import optimiser
-from jaxnas.training.settings import Recipe
+from jaxnas.training.settings import TrainingSettings
 from jaxnas.types import Array, Params
 
 
@@ -35,7 +35,8 @@ class DeviceImages(NamedTuple):
     levels: Array  # float32 [256, 3]
 
     @classmethod
-    def put(cls, split: Split, device: jax.Device) -> "DeviceImages":
+    def of_split(cls, split: Split, device: jax.Device) -> "DeviceImages":
+        """The images of a split, copied to a device."""
         return cls(*jax.device_put((split.images, split.labels, split.levels), device))
 
 
@@ -50,7 +51,7 @@ class StepResult(NamedTuple):
     finite: Array
 
 
-class Programs:
+class TrainingPrograms:
     """Trains and evaluates one candidate.
 
     It is compiled into the programs: their steps are faster than those of one program for all
@@ -60,7 +61,7 @@ class Programs:
     def __init__(
         self,
         candidate: Candidate,
-        settings: Recipe,
+        settings: TrainingSettings,
         data: DeviceImages,
         num_train: int,
         device: jax.Device,
@@ -83,9 +84,9 @@ class Programs:
         """The state before the first step; running means are 0, variances 1."""
         # Compiled as one: eagerly, every shape would be a program of its own.
         rest = jax.jit(lambda p: (_initial_statistics(p), self.optimiser.init(p)))(params)
-        return self.own(TrainState(params, *rest))
+        return self.copied(TrainState(params, *rest))
 
-    def own(self, state: TrainState) -> TrainState:
+    def copied(self, state: TrainState) -> TrainState:
         """A copy on the device, each array in memory of its own, which steps may use up."""
         copied = jax.tree.map(np.array, jax.device_get(state))
         return jax.device_put(copied, self._device)

@@ -6,54 +6,56 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import jax
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from jaxnas import data
-from jaxnas.data import DataError, Images
+from jaxnas import data, spaces
+from jaxnas.data import DataError, Images, check_side
 from jaxnas.data.splits import Split, split
 from jaxnas.engine.threads import run_on_workers
 from jaxnas.results import JSON
 from jaxnas.results.files import write_atomically
-from jaxnas.scoring.run import cell_indices
-from jaxnas.spaces.darts import Genotype, parse_genotype
-from jaxnas.training.candidate import Candidate
-from jaxnas.training.cells import cell_candidates
+from jaxnas.spaces import DEFAULT, Space, select
+from jaxnas.spaces.selection import Selection
+from jaxnas.training.candidate import Candidate, make_candidates
 from jaxnas.training.folder import TrainingFolder
-from jaxnas.training.genotypes import genotype_candidates
 from jaxnas.training.outcomes import Trained, accuracies_table, curves_table
-from jaxnas.training.settings import DartsSettings, Recipe, Settings, test_digest
+from jaxnas.training.settings import TrainingSettings, test_digest
 from jaxnas.training.trainer import StepProgress, Trainer
 
 ACCURACIES_FILE = "accuracies.parquet"
 CURVES_FILE = "curves.parquet"
 
-# Called with the number of candidates to train and of their steps.
 Begin: TypeAlias = Callable[[int, int], None]
+"""Called with the number of candidates to train and of their steps."""
 
 
 def train(
-    cells: str | int | Iterable[int | str],
+    cells: Selection,
     *,
+    space: str | Space | None = None,
     dataset: Images | str | os.PathLike[str] = "digits",
     seeds: Iterable[int] = (0,),
-    settings: Settings | None = None,
+    settings: TrainingSettings | None = None,
     out: str | os.PathLike[str] | None = None,
     devices: Sequence[jax.Device] | None = None,
     progress: StepProgress | None = None,
     begin: Begin | None = None,
     **options: Any,
 ) -> tuple[Trained, ...]:
-    """Trains cells of NAS-Bench-201 on real images, each candidate on a device of its own.
+    """Trains architectures on real images, each candidate on a device of its own.
 
-    A choice can be made by `valid`, on images held out of the training set, and reported by
-    `test`. A search's query is a look-up: ``{t.cell: t for t in train(cells)}``.
+    They are trained by the recipe of their space's publication, see `PRESETS`. A choice can be
+    made by `valid`, on images held out of the training set, and reported by `test`. A search's
+    query is a look-up: ``{t.arch: t for t in train(cells)}``.
 
     Args:
-        cells: official indices, arch strings, or a sequence of them.
+        cells: which architectures, see `jaxnas.spaces.select`; "random:N" is drawn by the first
+            seed.
+        space: their space, or its name; by default that of the settings, else "nb201".
         dataset: images with test images, the name of a data set, or the path of an `.npz`.
         seeds: each fixes initial parameters, order of the images and augmentation.
         settings: how to train; its fields may be given as keywords instead.
@@ -63,69 +65,36 @@ def train(
         devices: where to train; all local devices by default.
         progress: called after every step, from the threads of the devices.
         begin: called before the first step with the number of candidates to train, and of steps.
-        **options: fields of `Settings`.
+        **options: fields of `TrainingSettings`.
 
     Returns:
-        What came of each candidate, by seed, then cell, as asked for.
+        What came of each candidate, by seed, then architecture, as asked for.
 
     Raises:
         ValueError: an argument is not what it should be, or `out` is of a run with other settings.
     """
-    chosen = _chosen(Settings, settings, options)
-    images, indices = _load(dataset), cell_indices(cells)
+    searched, chosen = _resolved(space, settings, options)
+    images = dataset if isinstance(dataset, Images) else data.load(dataset)
     given = tuple(seeds)
-    parts = check(images, chosen, given)
-    candidates = cell_candidates(indices, images, chosen)
+    parts = check(images, chosen, given, searched)
+    archs = select(cells, searched, given[0])
     return train_candidates(
-        candidates, parts, chosen, chosen.identity(images), given, out, devices, progress, begin
-    )
-
-
-def train_genotypes(
-    genotypes: Genotype | str | Iterable[Genotype | str],
-    *,
-    dataset: Images | str | os.PathLike[str] = "digits",
-    seeds: Iterable[int] = (0,),
-    settings: DartsSettings | None = None,
-    out: str | os.PathLike[str] | None = None,
-    devices: Sequence[jax.Device] | None = None,
-    progress: StepProgress | None = None,
-    begin: Begin | None = None,
-    **options: Any,
-) -> tuple[Trained, ...]:
-    """Trains the networks of genotypes of the DARTS space by DARTS' recipe; otherwise as `train`.
-
-    Args:
-        genotypes: the architectures; text is read by `jaxnas.spaces.darts.parse_genotype`.
-        dataset: as in `train`.
-        seeds: as in `train`.
-        settings: how to train; the fields of `DartsSettings` may be given as keywords instead.
-        out: as in `train`.
-        devices: as in `train`.
-        progress: as in `train`.
-        begin: as in `train`.
-        **options: fields of `DartsSettings`.
-
-    Raises:
-        ValueError: as `train`.
-    """
-    chosen = _chosen(DartsSettings, settings, options)
-    images = _load(dataset)
-    several = [genotypes] if isinstance(genotypes, str | Genotype) else genotypes
-    found = (one if isinstance(one, Genotype) else parse_genotype(one) for one in several)
-    different = tuple(dict.fromkeys(found))
-    given = tuple(seeds)
-    parts = check(images, chosen, given)
-    candidates = genotype_candidates(different, images, chosen)
-    return train_candidates(
-        candidates, parts, chosen, chosen.identity(images), given, out, devices, progress, begin
+        make_candidates(archs, searched, images, chosen),
+        parts,
+        chosen,
+        chosen.identity(images),
+        given,
+        out,
+        devices,
+        progress,
+        begin,
     )
 
 
 def train_candidates(
     candidates: Sequence[Candidate],
     parts: Split,
-    settings: Recipe,
+    settings: TrainingSettings,
     identity: Mapping[str, JSON],
     seeds: Sequence[int],
     out: str | os.PathLike[str] | None = None,
@@ -148,7 +117,7 @@ def train_candidates(
     """
     jobs = [(candidate, seed) for seed in dict.fromkeys(seeds) for candidate in candidates]
     if not jobs:
-        raise ValueError("at least one architecture is needed, none was given")
+        raise ValueError("candidates: expected at least one architecture, got none")
     devices = list(jax.local_devices() if devices is None else devices)
 
     with ExitStack() as stack:
@@ -173,42 +142,57 @@ def train_candidates(
     return tuple(by_job[candidate.name, seed] for candidate, seed in jobs)
 
 
-def check(images: Images, settings: Recipe, seeds: Sequence[int]) -> Split:
+def check(
+    images: Images, settings: TrainingSettings, seeds: Sequence[int], space: Space | None = None
+) -> Split:
     """Splits the images, if they fit the networks and the batch.
 
+    Args:
+        images: the images.
+        settings: how to train.
+        seeds: at least one.
+        space: the settings' space; by default that of its name.
+
     Raises:
-        DataError: they do not, or there are no test images.
-        ValueError: no seed, or a negative one.
+        DataError: they do not fit, or there are no test images.
+        ValueError: there are no such networks, no seed, or a negative one.
     """
     if not seeds:
-        raise ValueError("at least one seed is needed, none was given")
+        raise ValueError("seeds: expected at least one, got none")
     if min(seeds) < 0:
-        raise ValueError(f"seeds must not be negative, but {min(seeds)} is among them")
-    settings.check_images(images)
+        raise ValueError(f"seeds: expected whole numbers from 0 up, got {min(seeds)}")
+    check_side(images)
+    space = space or spaces.find(settings.space)
+    space.check(settings.sizes, images.num_classes, images.x_train.shape[1])
     test_digest(images)
     parts = split(images, settings.valid_fraction)
     if settings.batch_size > len(parts.train):
         raise DataError(
-            f"batch of {settings.batch_size} asked for, but {images.name} has "
-            f"{len(parts.train):,} training images once {len(parts.valid):,} are held out for "
-            f"validation; ask for at most that"
+            f"batch_size: expected at most {len(parts.train):,}, the training images of "
+            f"{images.name} once {len(parts.valid):,} are held out for validation, got "
+            f"{settings.batch_size}; ask for smaller batches"
         )
     return parts
 
 
-R = TypeVar("R", bound=Recipe)
-
-
-def _chosen(kind: type[R], settings: R | None, options: dict[str, Any]) -> R:
+def _resolved(
+    space: str | Space | None, settings: TrainingSettings | None, options: Mapping[str, Any]
+) -> tuple[Space, TrainingSettings]:
+    """The space and the settings that are meant by what is given of both."""
     if settings is None:
-        return kind(**options)
+        searched = spaces.find(space or DEFAULT)
+        return searched, TrainingSettings(space=searched.name, **options)
     if options:
-        raise ValueError(f"give either settings or {', '.join(options)}, not both")
-    return settings
-
-
-def _load(dataset: Images | str | os.PathLike[str]) -> Images:
-    return dataset if isinstance(dataset, Images) else data.load(dataset)
+        raise ValueError(
+            f"settings: expected them alone, got {', '.join(options)} too; leave out one of both"
+        )
+    searched = spaces.find(space or settings.space)
+    if searched.name != settings.space:
+        raise ValueError(
+            f"space: expected {settings.space!r}, that of the settings, got {searched.name!r}; "
+            "leave it out"
+        )
+    return searched, settings
 
 
 def _write(table: pa.Table, path: Path) -> None:

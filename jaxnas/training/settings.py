@@ -2,178 +2,182 @@
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass
-from typing import ClassVar, get_args
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
-from jaxnas.data import DataError, Images, check_side
-from jaxnas.networks.initialisers import Initialisation
+from jaxnas.data import DataError, Images
+from jaxnas.modes import Initialisation
 from jaxnas.results import JSON
+from jaxnas.spaces import DEFAULT, Sizes
 
 # Raised whenever the recipe changes, so that a folder never mixes two.
 RECIPE = 2
 
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "nb201": {
+            "epochs": 12,
+            "batch_size": 256,
+            "learning_rate": 0.1,
+            "momentum": 0.9,
+            "nesterov": True,
+            "weight_decay": 5e-4,
+            "gradient_clip": 0,
+            "cutout": 0,
+            "channels": 16,
+            "depth": 5,
+            "drop_path": 0,
+            "auxiliary_weight": 0,
+            "init": "pytorch",
+            "valid_fraction": 0.2,
+        },
+        "darts": {
+            "epochs": 600,
+            "batch_size": 96,
+            "learning_rate": 0.025,
+            "momentum": 0.9,
+            "nesterov": False,
+            "weight_decay": 3e-4,
+            "gradient_clip": 5,
+            "cutout": 16,
+            "channels": 36,
+            "depth": 20,
+            "drop_path": 0.2,
+            "auxiliary_weight": 0.4,
+            "init": "pytorch",
+            "valid_fraction": 0,
+        },
+    }
+)
+"""The recipe and the network sizes with which a space's publication trains, by the space's name.
+
+NAS-Bench-201's are those of Dong & Yang, "NAS-Bench-201", ICLR 2020, table 2, and of its published
+code; it trains for 12 epochs and for 200, and its `cifar10-valid` holds out half. DARTS' are those
+by which Liu, Simonyan & Yang, "DARTS", ICLR 2019, section 3.2, and the released code evaluate a
+genotype: on all training images, none held out.
+"""
+
+# The default of a field that the space's preset fills in.
+_PRESET: Any = None
+
 
 @dataclass(frozen=True)
-class Recipe:
-    """How candidates are trained, of whatever space; its subclasses are the papers' presets.
+class TrainingSettings:
+    """How architectures are trained; what is not given is the space's preset, see `PRESETS`.
 
     Attributes:
+        space: name of their space.
         epochs: passes over the training images.
         batch_size: images of a step; the last step of an epoch takes what is left.
-        learning_rate: of the first epoch, from which a cosine falls to 0.
-        momentum: of SGD.
-        nesterov: whether it is Nesterov's.
-        weight_decay: times a parameter, added to its gradient; of all parameters.
+        learning_rate: rate of the first epoch, from which a cosine falls to 0.
+        momentum: momentum of SGD.
+        nesterov: whether the momentum is Nesterov's.
+        weight_decay: times a parameter, added to its gradient; it applies to all parameters.
         gradient_clip: largest norm of the gradient of all parameters together, before the decay; a
             longer one is shortened to it. 0 for none.
         cutout: side in pixels of the square that is blanked in every training image. 0 for none.
-        channels: of the network's first cells.
+        channels: channels of the first stage or cell.
+        depth: cells, counted as the space does.
+        drop_path: probability with which an image goes without an operation's output at the end of
+            training; it rises linearly by epochs from 0. 0 for none.
+        auxiliary_weight: weight of the auxiliary head's cross-entropy in the loss of training; 0
+            for no such head.
         init: initialisation of the networks, "pytorch", "he" or "xavier".
         valid_fraction: part of each class of the training images that is held out for validation;
             0 for none.
+
+    Raises:
+        ValueError: a setting is not what it should be, or is missing where the space has no preset.
     """
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    momentum: float
-    nesterov: bool
-    weight_decay: float
-    gradient_clip: float
-    cutout: int
-    channels: int
-    init: Initialisation
-    valid_fraction: float
+    space: str = DEFAULT.name
+    epochs: int = _PRESET
+    batch_size: int = _PRESET
+    learning_rate: float = _PRESET
+    momentum: float = _PRESET
+    nesterov: bool = _PRESET
+    weight_decay: float = _PRESET
+    gradient_clip: float = _PRESET
+    cutout: int = _PRESET
+    channels: int = _PRESET
+    depth: int = _PRESET
+    drop_path: float = _PRESET
+    auxiliary_weight: float = _PRESET
+    init: Initialisation = _PRESET
+    valid_fraction: float = _PRESET
 
-    space: ClassVar[str]
     # Fields that are whole numbers, and the least they may be.
-    whole: ClassVar[dict[str, int]] = {"epochs": 1, "batch_size": 1, "channels": 1, "cutout": 0}
+    _WHOLE: ClassVar[Mapping[str, int]] = MappingProxyType(
+        {"epochs": 1, "batch_size": 1, "channels": 1, "depth": 1, "cutout": 0}
+    )
     # Fields that are numbers from 0, and what they stay below.
-    limits: ClassVar[dict[str, float]] = {
-        "learning_rate": math.inf,
-        "momentum": 1,
-        "weight_decay": math.inf,
-        "gradient_clip": math.inf,
-        "valid_fraction": 1,
-    }
+    _LIMITS: ClassVar[Mapping[str, float]] = MappingProxyType(
+        {
+            "learning_rate": math.inf,
+            "momentum": 1,
+            "weight_decay": math.inf,
+            "gradient_clip": math.inf,
+            "drop_path": 1,
+            "auxiliary_weight": math.inf,
+            "valid_fraction": 1,
+        }
+    )
 
     def __post_init__(self) -> None:
-        for name, least in self.whole.items():
+        self._fill_in()
+        for name, least in self._WHOLE.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"{name} must be a whole number of at least {least}, but is {value!r}"
-                )
-        for name, limit in self.limits.items():
+                raise ValueError(f"{name}: expected a whole number from {least} up, got {value!r}")
+        for name, limit in self._LIMITS.items():
             value = getattr(self, name)
             if not 0 <= value < limit:
                 bound = "" if limit == math.inf else f" and below {limit}"
-                raise ValueError(f"{name} must be a number from 0{bound}, but is {value!r}")
+                raise ValueError(f"{name}: expected a finite number from 0{bound}, got {value!r}")
         if self.learning_rate == 0:
-            raise ValueError("learning_rate must be above 0, but is 0")
+            raise ValueError("learning_rate: expected a number above 0, got 0")
         if self.init not in get_args(Initialisation):
             known = ", ".join(get_args(Initialisation))
-            raise ValueError(f"init must be one of {known}, but is {self.init!r}")
+            raise ValueError(f"init: expected one of {known}, got {self.init!r}")
+
+    def _fill_in(self) -> None:
+        preset = PRESETS.get(self.space, {})
+        missing = [field.name for field in fields(self) if getattr(self, field.name) is None]
+        unknown = [name for name in missing if name not in preset]
+        if unknown:
+            raise ValueError(
+                f"space {self.space!r}: expected a recipe of its own, as {' and '.join(PRESETS)} "
+                f"have, got none; give {', '.join(unknown)}"
+            )
+        for name in missing:
+            object.__setattr__(self, name, preset[name])
+
+    @property
+    def sizes(self) -> Sizes:
+        """How large the networks are."""
+        return Sizes(self.channels, self.depth)
 
     def identity(self, images: Images) -> dict[str, JSON]:
         """What the folder of a training run compares."""
         return {
-            "space": self.space,
             **asdict(self),
             "data": images.digest,
             "test_data": test_digest(images),
             "recipe": RECIPE,
         }
 
-    def check_images(self, images: Images) -> None:
-        """Raises DataError if the networks cannot take the images."""
-        check_side(images)
 
-
-@dataclass(frozen=True)
-class Settings(Recipe):
-    """The recipe and the networks of NAS-Bench-201, whose values are the defaults.
-
-    Attributes:
-        epochs: the benchmark has 12 and 200.
-        valid_fraction: the benchmark's `cifar10-valid` holds out half.
-        cells_per_stage: cells in each of the three stages. The others are `Recipe`'s.
-
-    Source: Dong & Yang, "NAS-Bench-201", ICLR 2020, table 2, and its published code.
-    """
-
-    epochs: int = 12
-    batch_size: int = 256
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    nesterov: bool = True
-    weight_decay: float = 5e-4
-    gradient_clip: float = 0
-    cutout: int = 0
-    channels: int = 16
-    init: Initialisation = "pytorch"
-    valid_fraction: float = 0.2
-    cells_per_stage: int = 5
-
-    space: ClassVar[str] = "nb201"
-    whole: ClassVar[dict[str, int]] = Recipe.whole | {"cells_per_stage": 1}
-
-
-@dataclass(frozen=True)
-class DartsSettings(Recipe):
-    """The recipe and the networks by which DARTS evaluates a genotype; its values are the defaults.
-
-    Attributes:
-        valid_fraction: none by default: the paper trains on all training images.
-        layers: cells of the network; those at 1/3 and 2/3 are reductions.
-        drop_path: probability with which an image goes without an operation's output at the end of
-            training; it rises linearly by epochs from 0. 0 for none.
-        auxiliary_weight: of the auxiliary head's cross-entropy in the loss of training; 0 for no
-            such head, which fits images of 32 to 40 pixels. The others are `Recipe`'s.
-
-    Source: Liu, Simonyan & Yang, "DARTS", ICLR 2019, section 3.2, and the released code.
-    """
-
-    epochs: int = 600
-    batch_size: int = 96
-    learning_rate: float = 0.025
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 3e-4
-    gradient_clip: float = 5
-    cutout: int = 16
-    channels: int = 36
-    init: Initialisation = "pytorch"
-    valid_fraction: float = 0
-    layers: int = 20
-    drop_path: float = 0.2
-    auxiliary_weight: float = 0.4
-
-    space: ClassVar[str] = "darts"
-    whole: ClassVar[dict[str, int]] = Recipe.whole | {"layers": 3}
-    limits: ClassVar[dict[str, float]] = Recipe.limits | {
-        "drop_path": 1,
-        "auxiliary_weight": math.inf,
-    }
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.channels % 2:
-            raise ValueError(
-                f"channels must be even, as reductions halve them, but is {self.channels}"
-            )
-
-    def check_images(self, images: Images) -> None:
-        """Raises DataError if the networks cannot take the images."""
-        super().check_images(images)
-        side = images.x_train.shape[1]
-        if self.auxiliary_weight and not 32 <= side <= 40:
-            raise DataError(
-                f"{images.name}: the auxiliary head fits images of 32 to 40 pixels a side, but "
-                f"these have {side}; ask for an auxiliary weight of 0, which leaves it out"
-            )
+def upgraded(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a folder holds, under the names that they have now."""
+    settings = {"drop_path": 0, "auxiliary_weight": 0, **stored}
+    for name in ("cells_per_stage", "layers"):
+        if name in settings:
+            settings["depth"] = settings.pop(name)
+    return settings
 
 
 def test_digest(images: Images) -> str:
@@ -184,7 +188,7 @@ def test_digest(images: Images) -> str:
     """
     if images.x_test is None or images.y_test is None:
         raise DataError(
-            f"{images.name} must have test images, on which what was trained is reported, but has "
+            f"{images.name}: expected test images, on which what was trained is reported, got "
             f"none; save x_test and y_test beside x_train and y_train"
         )
     sha = hashlib.sha256(repr(images.x_test.shape).encode())

@@ -13,8 +13,8 @@ from jaxnas.training.checkpoints import Checkpoints
 from jaxnas.training.folder import TrainingFolder
 from jaxnas.training.optimiser import learning_rate
 from jaxnas.training.outcomes import Epoch, Trained
-from jaxnas.training.programs import DeviceImages, Programs, TrainState, batches
-from jaxnas.training.settings import Recipe
+from jaxnas.training.programs import DeviceImages, TrainingPrograms, TrainState, batches
+from jaxnas.training.settings import TrainingSettings
 
 Job = tuple[Candidate, int]  # candidate, seed
 
@@ -46,7 +46,7 @@ class Trainer:
     def __init__(
         self,
         split: Split,
-        settings: Recipe,
+        settings: TrainingSettings,
         folder: TrainingFolder,
         device: jax.Device,
         stop: threading.Event,
@@ -68,18 +68,18 @@ class Trainer:
         self._device = device
         self._stop = stop
         self._progress = progress
-        self._data = DeviceImages.put(split, device)
+        self._data = DeviceImages.of_split(split, device)
 
     def train(self, job: Job) -> Trained | None:
         """Trains a candidate to its end; None if it was asked to stop."""
         candidate, seed = job
-        of = candidate.name, candidate.arch, candidate.params, seed
+        of = candidate.arch, candidate.cell, candidate.name, candidate.params, seed
         programs, state = self.prepare(job)
         with Checkpoints(self._folder.checkpoints(candidate.name, seed), Epoch) as checkpoints:
             newest = checkpoints.newest(state)
             curve: tuple[Epoch, ...] = ()
             if newest is not None:
-                state, curve = programs.own(newest[0]), newest[1]
+                state, curve = programs.copied(newest[0]), newest[1]
                 if self._progress:
                     steps = len(curve) * self.steps_per_epoch
                     last = curve[-1]
@@ -105,16 +105,16 @@ class Trainer:
     def steps_per_epoch(self) -> int:
         return -(-len(self._split.train) // self._settings.batch_size)
 
-    def prepare(self, job: Job) -> tuple[Programs, TrainState]:
+    def prepare(self, job: Job) -> tuple[TrainingPrograms, TrainState]:
         """The programs of a candidate, not compiled, and its state before the first step."""
         candidate, seed = job
-        programs = Programs(
+        programs = TrainingPrograms(
             candidate, self._settings, self._data, len(self._split.train), self._device
         )
         return programs, programs.initial(candidate.initial(seed))
 
     def _epoch(
-        self, programs: Programs, state: TrainState, job: Job, epoch: int
+        self, programs: TrainingPrograms, state: TrainState, job: Job, epoch: int
     ) -> tuple[TrainState, Epoch] | None:
         """Trains an epoch, counted from 0, and validates."""
         candidate, seed = job

@@ -1,127 +1,135 @@
-"""`jaxnas train`: the candidates that a score or a search picked, or any others, for real."""
+"""`jaxnas train`: the architectures that a score or a search picked, or any others, for real."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from jaxnas.cli import options
 from jaxnas.engine.environment import Start
-from jaxnas.spaces import selection
-
-if TYPE_CHECKING:
-    from jaxnas.training import Trained
+from jaxnas.spaces import SPACES, selection
+from jaxnas.training.settings import PRESETS, TrainingSettings
 
 PICTURE_FILE = "curves.png"
 
-_PATH = click.Path(path_type=Path)
+_HELP = {
+    "epochs": "Passes over the training images; NAS-Bench-201 has 12 and 200.",
+    "batch_size": "Images of a step.",
+    "learning_rate": "Rate of the first epoch; a cosine falls from it to 0.",
+    "momentum": "Momentum of SGD.",
+    "nesterov": "Whether the momentum is Nesterov's.",
+    "weight_decay": "Decay of all parameters.",
+    "gradient_clip": "Largest norm of the gradient; 0 for any.",
+    "cutout": "Side of the square blanked in training images, in pixels.",
+    "channels": "Channels of the first stage or cell.",
+    "depth": "Cells, counted as `jaxnas spaces` says.",
+    "drop_path": "Probability of dropping a path at the end of training, risen from 0.",
+    "auxiliary_weight": "Weight of the auxiliary head's loss; 0 for no such head.",
+    "init": "Initialisation of the networks.",
+    "valid_fraction": "Part of each class of the training images that is held out for validation; "
+    "NAS-Bench-201's cifar10-valid holds out 0.5.",
+}
 
 
-@click.command(context_settings={"show_default": True})
-@click.option("--cells", metavar="SPEC", help="As for `jaxnas score`.")
+def preset_in_words(field: str) -> str:
+    """A field's value in every preset, as "12 for nb201, 600 for darts", or as "0.9" of all."""
+    values = {space: _in_words(preset[field]) for space, preset in PRESETS.items()}
+    different = set(values.values())
+    if len(different) == 1:
+        return different.pop()
+    return ", ".join(f"{value} for {space}" for space, value in values.items())
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+recipe_options = options.of_fields(
+    TrainingSettings, _HELP, {field: preset_in_words(field) for field in _HELP}
+)
+"""Options for how to train; those left out are None, for the settings to fill in."""
+
+
+@click.command()
+@options.space
+@options.cells(None)
 @click.option(
     "--top",
     metavar="DIR:PROXY:K",
-    help="The K best of different functions in a folder of `jaxnas score`, as `jaxnas top` has "
-    "them.",
+    help="Instead of --cells, the K best of different functions in a folder of `jaxnas score`, as "
+    "`jaxnas top` has them.",
 )
-@click.option(
-    "--genotype",
-    "genotypes",
-    metavar="GENOTYPE",
-    multiple=True,
-    help="Of the DARTS space, instead of cells: a published one's name (darts-v1, darts-v2, "
-    "p-darts, pc-darts, pr-darts), Genotype(...) itself, or @FILE with one, such as a search's "
-    "JSON; may be given several times.",
-)
-@click.option(
-    "--dataset",
-    default="digits",
-    metavar="NAME_OR_NPZ",
-    help="digits, cifar10, cifar100, imagenet16-120, or an .npz with x_train, y_train, x_test and "
-    "y_test.",
-)
-@click.option("--out", type=_PATH, required=True, help="Folder of checkpoints and results.")
-@click.option("--seeds", default="0", metavar="S[,S...]", help="Each fixes weights and images.")
-@options.several(*options.recipe(genotypes=True), *options.MACHINE)
+@options.images(test=True)
+@options.out("Folder of checkpoints and results.", required=True)
+@options.seeds("each fixes weights, order of the images and augmentation.")
+@recipe_options
+@options.machine
 @click.pass_obj
 def train(
     start: Start | None,
     /,
     *,
+    space: str,
     cells: str | None,
     top: str | None,
-    genotypes: tuple[str, ...],
     dataset: str,
     out: Path,
     seeds: str,
-    devices: int | None,
-    data_dir: Path | None,
-    cache_dir: Path | None,
-    no_cache: bool,
+    machine: options.Machine,
     **recipe: Any,
 ) -> None:
-    """Trains on real images: cells by NAS-Bench-201's recipe, genotypes by DARTS'.
+    """Trains architectures on images, by the recipe of their space's publication.
 
-    Stopped at any moment, the same command goes on from the last epoch, to the same weights. The
-    same folder asked for more candidates or seeds trains what is missing. It ends with the tables
-    DIR/accuracies.parquet and DIR/curves.parquet, the picture DIR/curves.png, and the accuracies
-    on the screen: choose by validation, report the test.
+    If it is interrupted, run the same command again: training continues and ends with the same
+    weights. The same folder asked for more architectures or seeds trains what is missing. It ends
+    with the tables DIR/accuracies.parquet and DIR/curves.parquet, the picture DIR/curves.png, and
+    the accuracies on the screen: choose by validation, report the test.
     """
-    if [cells is not None, top is not None, bool(genotypes)].count(True) != 1:
-        raise ValueError(
-            "give either --cells SPEC or --top DIR:PROXY:K or --genotype GENOTYPE, exactly one"
-        )
-    given = options.given(recipe)
-    refuse_of_other_space(given, genotypes=bool(genotypes))
-    chosen_seeds = selection.parse_seeds(seeds)
+    if (cells is None) == (top is None):
+        got = "neither" if cells is None else "both"
+        raise ValueError(f"train: expected either --cells SPEC or --top DIR:PROXY:K, got {got}")
+    chosen_seeds = selection.select_seeds(seeds)
+    settings = TrainingSettings(space=space, **options.given(recipe))
     from_folder = None if top is None else parse_top(top)
-    chosen: tuple[Any, ...] = () if cells is None else selection.parse_cells(cells, chosen_seeds[0])
-    if genotypes:
-        chosen = tuple(dict.fromkeys(map(selection.parse_genotype, genotypes)))
-    options.refuse_files(out, cache_dir)
-    # One network alone trains on all cores at once.
-    if start and (not genotypes or len(chosen) * len(chosen_seeds) > 1):
-        start(devices)
+    archs = () if cells is None else selection.select(cells, SPACES[space], chosen_seeds[0])
+    options.refuse_files(out)
+    # One large network alone trains on all cores at once; small ones share a machine better.
+    alone = space != "nb201" and from_folder is None and len(archs) * len(chosen_seeds) == 1
+    machine.ready(None if alone else start)
 
     from jaxnas import data, training
-    from jaxnas.cli.commands.score import (
-        describe,
-        keep_compiled_programs,
-        local_devices,
-        memory_errors,
-    )
-    from jaxnas.cli.terminal.training_progress import TrainingProgress
+    from jaxnas.cli.terminal.progress import TrainingProgress
+    from jaxnas.cli.terminal.tables import show
+    from jaxnas.engine.devices import describe, memory_errors
     from jaxnas.plots.training_curves import plot_curves
+    from jaxnas.reports.training import trained_report
     from jaxnas.training.run import ACCURACIES_FILE, CURVES_FILE, check
 
-    checked = training.DartsSettings(**given) if genotypes else training.Settings(**given)
     if from_folder:
-        chosen = best_cells(*from_folder)
-    images = data.load(dataset, data_dir=data_dir)
-    check(images, checked, chosen_seeds)
-    if not no_cache:
-        keep_compiled_programs(cache_dir)
-    local = local_devices(devices)
-    trains: Any = training.train_genotypes if genotypes else training.train
-    with memory_errors(), TrainingProgress(describe(local), checked.epochs) as progress:
-        trained = trains(
-            chosen,
+        archs = best_archs(*from_folder, space)
+    images = data.load(dataset, data_dir=machine.data_dir)
+    check(images, settings, chosen_seeds)
+    local = machine.local_devices()
+    with (
+        memory_errors(options.SMALLER_BATCH),
+        TrainingProgress(describe(local), settings.epochs) as progress,
+    ):
+        trained = training.train(
+            archs,
             dataset=images,
             seeds=chosen_seeds,
-            settings=checked,
+            settings=settings,
             out=out,
             devices=local,
             progress=progress,
             begin=progress.begin,
         )
-    plot_curves(trained, out / PICTURE_FILE, f"{images.name}, {checked.epochs} epochs")
-    print_accuracies(trained)
-    report(trained)
+    plot_curves(trained, out / PICTURE_FILE, f"{images.name}, {settings.epochs} epochs")
+    show(trained_report(trained))
     for name, file in (
         ("accuracies", ACCURACIES_FILE),
         ("curves", CURVES_FILE),
@@ -130,16 +138,8 @@ def train(
         click.echo(f"{name:<11}{out / file}")
 
 
-def refuse_of_other_space(given: Mapping[str, Any], *, genotypes: bool) -> None:
-    """Raises ValueError if an option was given that the networks to be trained do not have."""
-    for name, _, cells, darts, _ in options.FIELDS:
-        if (darts if genotypes else cells) is None and name[2:].replace("-", "_") in given:
-            has, lacks = ("genotypes", "cells") if cells is None else ("cells", "genotypes")
-            raise ValueError(f"{name} is of networks of {has}, not of {lacks}: leave it out")
-
-
 def parse_top(text: str) -> tuple[Path, str, int]:
-    """Folder, proxy and number of a DIR:PROXY:K; the folder may have colons in it.
+    """Folder, score and number of a DIR:PROXY:K; the folder may have colons in it.
 
     Raises:
         ValueError: it is something else.
@@ -150,67 +150,33 @@ def parse_top(text: str) -> tuple[Path, str, int]:
     return Path(parts[0]), parts[1], int(parts[2])
 
 
-def best_cells(folder: Path, proxy: str, k: int) -> tuple[int, ...]:
-    """The k best cells of a folder of scores, one per function.
+def best_archs(folder: Path, by: str, k: int, space: str) -> tuple[str, ...]:
+    """The k best architectures of a folder of scores, one per function.
+
+    Args:
+        folder: the folder.
+        by: the score, or a combination such as "js+params".
+        k: how many.
+        space: name of the space that the folder is to be of.
 
     Raises:
-        ValueError: there is no such folder or score, or there are fewer cells with one.
+        ValueError: there is no such folder or score, it is of another space, or there are fewer
+            architectures with one.
     """
-    from jaxnas.results import ranking
-    from jaxnas.scoring.run import columns, read_table
+    from jaxnas.results import ranking, space_of
+    from jaxnas.scoring.run import read_table
 
-    columns(proxy)  # raises where there is no such score
     table = read_table(folder)
-    names = ranking.scores_of(table)
-    if proxy not in names:
-        raise ValueError(f"{folder} has no scores {proxy}: it has {', '.join(names)}")
-    ranked = ranking.best(table, proxy, k)
+    scored = space_of(table).name
+    if scored != space:
+        raise ValueError(
+            f"--top: expected a folder of space {space}, got {folder}, which is of {scored}; give "
+            f"--space {scored}"
+        )
+    ranked = ranking.best(table, by, k)
     if len(ranked) < k:
         raise ValueError(
-            f"--top asks for {k} cells, but {folder} has {len(ranked)} of different functions "
-            f"with a finite {proxy}; score more cells or ask for fewer"
+            f"--top: expected {folder} to have {k} architectures of different functions with a "
+            f"finite {by}, got {len(ranked)}; score more or ask for fewer"
         )
-    return tuple(row.cell for row in ranked)
-
-
-def print_accuracies(trained: Sequence[Trained]) -> None:
-    """Prints the accuracies, the best by validation first."""
-    from jaxnas.cli.terminal.tables import print_table
-
-    def percent(value: float) -> str:
-        return "-" if math.isnan(value) else f"{value:.2f}"
-
-    ordered = sorted(trained, key=lambda one: (math.isnan(one.valid), -one.valid))
-    # A genotype is too long for a table; the file has it.
-    of_cells = all(one.name.isdecimal() for one in trained)
-    heads, rights = (["cell", "arch"], {0}) if of_cells else (["genotype"], set())
-    print_table(
-        [*heads, "seed", "status", "params", "valid %", "test %", "seconds"],
-        [
-            (
-                *((one.name, one.arch) if of_cells else (one.name,)),
-                str(one.seed),
-                one.status,
-                f"{one.params:,}",
-                percent(one.valid),
-                percent(one.test),
-                f"{one.seconds:.1f}",
-            )
-            for one in ordered
-        ],
-        right=rights | {len(heads) + i for i in (0, 2, 3, 4, 5)},
-    )
-
-
-def report(trained: Sequence[Trained]) -> None:
-    """Names the step at which each training that diverged did."""
-    from jaxnas.training.candidate import label
-
-    for one in trained:
-        if one.status == "diverged":
-            click.echo(
-                f"{label(one.name)}, seed {one.seed} diverged: not finite after step "
-                f"{one.diverged_step:,}, after {len(one.curve)} whole epochs; its last good "
-                "checkpoint is kept",
-                err=True,
-            )
+    return tuple(row.arch for row in ranked)

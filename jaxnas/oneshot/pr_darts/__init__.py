@@ -1,6 +1,6 @@
 """PR-DARTS: stochastic gates, group-structured sparsity, path-depth regularisation."""
 
-from jaxnas.oneshot.pr_darts.cell import Cell, Space, cells_of
+from jaxnas.oneshot.pr_darts.cell import Cell, Kinds, cells_of
 from jaxnas.oneshot.pr_darts.method import pr_darts, released_pr_darts
 from jaxnas.oneshot.pr_darts.regularisers import (
     Strengths,
@@ -13,7 +13,7 @@ from jaxnas.oneshot.pr_darts.regularisers import (
 
 __all__ = [
     "Cell",
-    "Space",
+    "Kinds",
     "Strengths",
     "cells_of",
     "non_skip",

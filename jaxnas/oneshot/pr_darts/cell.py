@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from jaxnas.oneshot import spaces
+from jaxnas.networks.supernet import Supernet
 
 
 class Cell(NamedTuple):
@@ -29,15 +29,15 @@ class Cell(NamedTuple):
         return tuple(e for e, (source, target) in enumerate(self.edges) if target == source + 1)
 
 
-Space: TypeAlias = Sequence[Cell]
+Kinds: TypeAlias = Sequence[Cell]
 """The kinds of cell of a space, in the order in which their rows follow each other in β."""
 
 
-def cells_of(space: spaces.Space) -> Space:
-    """The cells of a space of `jaxnas.oneshot`.
+def cells_of(supernet: Supernet) -> Kinds:
+    """The kinds of cell of a supernet.
 
     The skip of stride 2 in DARTS' reduction cell has weights, but is a skip.
     """
-    (skip,) = space.skips
-    kind = (space.ops, skip, space.pools, space.convolutions)
-    return tuple(Cell(edges, *kind) for edges in space.cells)
+    (skip,) = supernet.skips
+    kind = (supernet.ops, skip, supernet.pools, supernet.convolutions)
+    return tuple(Cell(edges, *kind) for edges in supernet.cells)

@@ -17,7 +17,7 @@ from jaxnas.estimators import (
 )
 from jaxnas.estimators.stochastic_gates import LOWER, UPPER
 from jaxnas.estimators.temperature import as_schedule
-from jaxnas.oneshot.pr_darts.cell import Space
+from jaxnas.oneshot.pr_darts.cell import Kinds
 from jaxnas.oneshot.pr_darts.regularisers import (
     THRESHOLD,
     Strengths,
@@ -31,19 +31,19 @@ _STRENGTHS = Strengths()
 
 
 def pr_darts(
-    space: Space,
+    kinds: Kinds,
     temperature: Temperature,
     strengths: Strengths = _STRENGTHS,
     lower: float = LOWER,
     upper: float = UPPER,
 ) -> Estimator:
-    """∇_β of L(g) + λ1 L_skip + λ2 L_non-skip - λ3 L_path, as in seeds 004. Biased; see the gates.
+    """∇_β of L(g) + λ1 L_skip + λ2 L_non-skip - λ3 L_path, biased; see the gates.
 
     `stochastic_gates` with `penalty` at the same temperature. The surrogate's value, and the loss
     in `Evaluations`, are L alone.
 
     Args:
-        space: whose edges the rows of β are.
+        kinds: the kinds of cell whose edges the rows of β are.
         temperature: τ, a number or a schedule over estimates; released: linearly from 1 to 0.1.
         strengths: λ1 to λ3.
         lower: a, of the gates.
@@ -54,12 +54,12 @@ def pr_darts(
     """
     gates = stochastic_gates(temperature, lower, upper)
     return _regularised(
-        gates, temperature, strengths, lower, upper, lambda p, z: penalty(p, space, strengths)
+        gates, temperature, strengths, lower, upper, lambda p, z: penalty(p, kinds, strengths)
     )
 
 
 def released_pr_darts(
-    space: Space,
+    kinds: Kinds,
     temperature: Temperature,
     strengths: Strengths = _STRENGTHS,
     threshold: float = THRESHOLD,
@@ -71,7 +71,7 @@ def released_pr_darts(
     """PR-DARTS as released: `straight_through_top_k` with `released_penalty`. Biased.
 
     Args:
-        space: whose edges the rows of β are.
+        kinds: the kinds of cell whose edges the rows of β are.
         temperature: τ, a number or a schedule over estimates; released: linearly from 1 to 0.1.
         strengths: λ1 to λ3.
         threshold: of the regularisers' groups.
@@ -90,7 +90,7 @@ def released_pr_darts(
         strengths,
         lower,
         upper,
-        lambda p, z: released_penalty(p, z.weights, space, strengths, threshold),
+        lambda p, z: released_penalty(p, z.weights, kinds, strengths, threshold),
     )
 
 

@@ -5,7 +5,7 @@ apart, so that skips and the rest do not compete; the last rewards depth, as sha
 faster than deep ones and would be preferred for it.
 
 Source: Zhou et al., "Theory-inspired path-regularized differential network architecture search",
-NeurIPS 2020; seeds 004, steps 3 and 4 and "Network architecture search model".
+NeurIPS 2020, section 4, its group-structured sparse gates and path-depth-wise regulariser.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxnas.oneshot.pr_darts.cell import Cell, Space
+from jaxnas.oneshot.pr_darts.cell import Cell, Kinds
 from jaxnas.types import Array
 
 THRESHOLD = 0.2
@@ -66,21 +66,21 @@ def path(probabilities: Array, cell: Cell) -> Array:
     return jnp.prod(_parameterised(probabilities, cell).sum(axis=1))
 
 
-def penalty(probabilities: Array, space: Space, strengths: Strengths) -> Array:
+def penalty(probabilities: Array, kinds: Kinds, strengths: Strengths) -> Array:
     """λ1 L_skip + λ2 L_non-skip - λ3 L_path, the mean over the space's kinds of cell.
 
-    Seeds 004 knows one kind; that two count half each is the release's way.
+    The paper writes it for one kind; that two count half each is the release's way.
 
     Args:
         probabilities: of all kinds, one below the other.
-        space: the kinds.
+        kinds: the kinds of cell.
         strengths: λ1 to λ3.
     """
     terms = [
         strengths.skip * skip(own, cell)
         + strengths.non_skip * non_skip(own, cell)
         - strengths.path * path(own, cell)
-        for own, cell in _by_kind(probabilities, space)
+        for own, cell in _by_kind(probabilities, kinds)
     ]
     return jnp.stack(terms).mean()
 
@@ -88,7 +88,7 @@ def penalty(probabilities: Array, space: Space, strengths: Strengths) -> Array:
 def released_penalty(
     probabilities: Array,
     kept: Array,
-    space: Space,
+    kinds: Kinds,
     strengths: Strengths,
     threshold: float = THRESHOLD,
 ) -> Array:
@@ -105,7 +105,7 @@ def released_penalty(
     Args:
         probabilities: of all kinds, one below the other.
         kept: 0 or 1, of that shape: the weights of `straight_through_top_k`; not differentiated.
-        space: the kinds.
+        kinds: the kinds of cell.
         strengths: λ1 to λ3.
         threshold: of the three groups.
     """
@@ -113,7 +113,7 @@ def released_penalty(
     rows = [
         _released_groups(own, chosen, cell)
         for (own, cell), (chosen, _) in zip(
-            _by_kind(probabilities, space), _by_kind(kept, space), strict=True
+            _by_kind(probabilities, kinds), _by_kind(kept, kinds), strict=True
         )
     ]
     skips, poolings, rest, paths = jnp.array(rows).mean(axis=0)
@@ -148,12 +148,12 @@ def _parameterised(values: Array, cell: Cell) -> Array:
     return values[jnp.array(cell.consecutive)][:, jnp.array(cell.parameterised)]
 
 
-def _by_kind(values: Array, space: Space) -> list[tuple[Array, Cell]]:
+def _by_kind(values: Array, kinds: Kinds) -> list[tuple[Array, Cell]]:
     """The rows of each kind of cell."""
-    ends = [sum(len(cell.edges) for cell in space[: i + 1]) for i in range(len(space))]
-    if values.shape != (ends[-1], space[0].ops):
+    ends = [sum(len(cell.edges) for cell in kinds[: i + 1]) for i in range(len(kinds))]
+    if values.shape != (ends[-1], kinds[0].ops):
         raise ValueError(
-            f"gates: expected shape [{ends[-1]}, {space[0].ops}], the edges of {len(space)} kind(s)"
+            f"gates: expected shape [{ends[-1]}, {kinds[0].ops}], the edges of {len(kinds)} kind(s)"
             f" of cell by ops, got {list(values.shape)}"
         )
-    return list(zip(jnp.split(values, ends[:-1]), space, strict=True))
+    return list(zip(jnp.split(values, ends[:-1]), kinds, strict=True))
