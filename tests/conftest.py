@@ -14,7 +14,7 @@ from jaxnas.data import Images
 
 # A network small enough to compile in seconds; 16 pixels leave 4x4 in the last stage, so that
 # batch normalisation of one example stays well conditioned.
-SMALL: dict[str, Any] = {"stem_channels": 4, "cells_per_stage": 1}
+SMALL: dict[str, Any] = {"channels": 4, "depth": 1}
 
 
 def little_digits(train: int = 400, test: int = 80) -> dict[str, np.ndarray]:
