@@ -8,6 +8,7 @@ from typing import Any
 import jax
 from jax.extend import core
 
+from jaxnas.proxies.subject import path_names
 from jaxnas.types import Apply, Array, Params, Path
 
 
@@ -30,14 +31,6 @@ def forward_order(apply: Apply, params: Params, x: Array) -> tuple[Path, ...]:
         if leaf.ndim >= 2
     )
     return tuple(path_names(leaves[i][0]) for _, i in placed)
-
-
-def path_names(path: tuple[Any, ...]) -> Path:
-    """A leaf's path as names: keys of dictionaries, indices of lists."""
-    return tuple(
-        str(getattr(entry, "key", getattr(entry, "idx", getattr(entry, "name", entry))))
-        for entry in path
-    )
 
 
 def _first_uses(jaxpr: Any, variables: list[Any]) -> list[tuple[float, ...]]:

@@ -15,9 +15,9 @@ from jaxnas.proxies.quantities import (
     ExampleGradients,
     GradientSums,
     SquaredMeanGradient,
-    Subject,
     mean_gram,
 )
+from jaxnas.proxies.subject import Subject
 from jaxnas.types import Apply, Array, Params
 
 

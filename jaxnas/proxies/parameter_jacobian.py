@@ -135,12 +135,12 @@ def _score_tensors(gradient: Tensors, score: Callable[[Array, Array], Array]) ->
     """
     groups: dict[tuple[int, ...], list[int]] = {}
     for i, rows in enumerate(gradient.rows):
-        groups.setdefault(rows.shape, []).append(i)
-    position = jnp.arange(len(gradient.rows))
+        groups.setdefault(rows.shape[-2:], []).append(i)
+    position = jnp.arange(len(gradient.live))
     is_output = gradient.live & (
         position == jnp.max(jnp.where(gradient.live, position, -1), initial=-1)
     )
-    scores = jnp.zeros(len(gradient.rows), jnp.float64)
+    scores = jnp.zeros(len(gradient.live), jnp.float64)
 
     def score_if_live(tensor: tuple[Array, Array, Array]) -> Array:
         live, is_output, rows = tensor
@@ -148,8 +148,11 @@ def _score_tensors(gradient: Tensors, score: Callable[[Array, Array], Array]) ->
         return lax.cond(live, lambda a: score(a, is_output), lambda _: zero, rows)
 
     for members in groups.values():
-        at = jnp.asarray(members)
-        stacked = jnp.stack([gradient.rows[i] for i in members])
+        at = jnp.asarray([place for i in members for place in gradient.places[i]])
+        several = [gradient.rows[i] for i in members]
+        stacked = jnp.concatenate(
+            [rows if rows.ndim == 3 else jnp.expand_dims(rows, 0) for rows in several]
+        )
         found = lax.map(score_if_live, (gradient.live[at], is_output[at], stacked))
         scores = scores.at[at].set(found)
     return TensorScores(scores, gradient.live)

@@ -1,8 +1,8 @@
 """The one shape of all proxies."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jaxnas.precision import with_float64
 from jaxnas.proxies.catalogue import make
 from jaxnas.proxies.forward_order import forward_order
-from jaxnas.proxies.quantities import Quantity, Subject, compute
-from jaxnas.types import Apply, Array, Params, Path
+from jaxnas.proxies.quantities import Quantity, compute
+from jaxnas.proxies.subject import Subject
+from jaxnas.types import Apply, Array, Params, Path, Tensor
 
 
 class Statistic(Protocol):
@@ -49,7 +50,7 @@ class Proxy:
         y: Array,
         *,
         seed: int = 0,
-        order: Sequence[Path] | None = None,
+        order: Sequence[Path | Tensor] | None = None,
     ) -> Array:
         """The score, a float64 scalar. Arguments as `jaxnas.proxies.score`'s."""
         subject = make_subject(apply, params, x, y, order)
@@ -71,16 +72,16 @@ def make_subject(
     params: Params,
     x: Array,
     y: Array,
-    order: Sequence[Path] | None = None,
+    order: Sequence[Path | Tensor] | None = None,
 ) -> Subject:
-    """A network and its batch, checked.
+    """A network and its batch, checked; outputs lie along a tensor's last axis.
 
     Raises:
         ValueError: images and labels of different lengths.
     """
     if x.shape[0] != y.shape[0]:
         raise ValueError(
-            f"as many labels as examples are needed, but x holds {x.shape[0]} and y {y.shape[0]}"
+            f"y: expected {x.shape[0]} labels, one for each example of x, got {y.shape[0]}"
         )
     if order is None:
         order = forward_order(apply, params, x)
@@ -91,36 +92,77 @@ def make_subject(
         with jax.enable_x64(own_types):
             return apply(params, x)
 
-    return Subject(apply_with_own_types, params, x, y, tuple(order))
+    tensors = tuple(place if isinstance(place, Tensor) else Tensor(place) for place in order)
+    return Subject(apply_with_own_types, params, x, y, tensors)
 
 
-def reduce_all(proxies: Sequence[Proxy], gradients: Mapping[Quantity, Any]) -> dict[str, Array]:
-    """The scores from the gradients; statistics computed once."""
-    statistics: dict[Hashable, Any] = {}
-    scores = {}
-    for proxy in proxies:
-        value = gradients[proxy.gradient]
-        if proxy.statistic is not None:
-            key = proxy.gradient, proxy.statistic
-            if key not in statistics:
-                statistics[key] = proxy.statistic.of(value)
-            value = statistics[key]
-        scores[proxy.name] = proxy.reduce(value)
-    return scores
+@dataclass(frozen=True)
+class Group:
+    """Proxies that one pass through a network gives, over one batch.
+
+    Attributes:
+        proxies: of one pass and one noise.
+    """
+
+    proxies: tuple[Proxy, ...]
+
+    @property
+    def noise(self) -> float:
+        """Amplitude of the noise on the input, 0 for none."""
+        return self.proxies[0].noise
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What is to be computed of a network, each once; equal for equal programs."""
+        return tuple(sorted({proxy.gradient for proxy in self.proxies}, key=repr))
+
+    def reduce(self, values: Sequence[Any]) -> dict[str, Array]:
+        """The scores by name from the values of `quantities`; statistics are computed once."""
+        gradients = dict(zip(self.quantities, values, strict=True))
+        statistics: dict[Hashable, Any] = {}
+        scores = {}
+        for proxy in self.proxies:
+            value = gradients[proxy.gradient]
+            if proxy.statistic is not None:
+                key = proxy.gradient, proxy.statistic
+                if key not in statistics:
+                    statistics[key] = proxy.statistic.of(value)
+                value = statistics[key]
+            scores[proxy.name] = proxy.reduce(value)
+        return scores
 
 
-def by_backward_pass(proxies: Sequence[Proxy]) -> list[tuple[Proxy, ...]]:
-    """The proxies in groups that share a backward pass and the noise on the input."""
+def passes(proxies: Sequence[Proxy]) -> list[Group]:
+    """The proxies in groups that share a pass through the network and the noise on the input."""
     groups: dict[Hashable, list[Proxy]] = {}
     for proxy in proxies:
-        groups.setdefault((proxy.gradient.backward_pass, proxy.noise), []).append(proxy)
-    return [tuple(group) for group in groups.values()]
+        groups.setdefault((proxy.gradient.source, proxy.noise), []).append(proxy)
+    return [Group(tuple(group)) for group in groups.values()]
+
+
+def for_batch_norm(
+    proxies: Sequence[Proxy], statistics: Literal["example", "batch"]
+) -> list[Proxy]:
+    """The proxies of networks whose batch normalisation has these statistics.
+
+    With those of the batch examples meet, so gradients of single examples are of a joint batch.
+    With those of each example they do not: a joint batch gives the same numbers as batches of one,
+    and is taken where all that the proxies need of single examples is cheaper that way.
+
+    Args:
+        proxies: all that are to be computed with these statistics.
+        statistics: over what activations are normalised.
+    """
+    alone = [proxy.gradient for proxy in proxies if proxy.gradient != proxy.gradient.joint]
+    if statistics == "batch" or all(gradient.cheaper_jointly for gradient in alone):
+        return [replace(proxy, gradient=proxy.gradient.joint) for proxy in proxies]
+    return list(proxies)
 
 
 def add_noise(x: Array, amplitude: float, noise: Array) -> Array:
     r"""The batch :math:`x + a \cdot var(x) \cdot \epsilon`, the variance over the whole batch.
 
-    Source: seeds 002, section 3.2.
+    Source: "Improving Zero-Shot Neural Architecture Search with Parameters Scoring", section 3.2.
     """
     return x + jnp.asarray(amplitude, x.dtype) * jnp.var(x) * noise if amplitude else x
 
@@ -135,9 +177,9 @@ def evaluate(proxies: Sequence[Proxy], subject: Subject, noise: Array) -> dict[s
         noise: standard normal, of the shape of the batch.
     """
     scores: dict[str, Array] = {}
-    for group in by_backward_pass(proxies):
-        noisy = replace(subject, x=add_noise(subject.x, group[0].noise, noise))
-        scores |= reduce_all(group, compute({proxy.gradient for proxy in group}, noisy))
+    for group in passes(proxies):
+        noisy = replace(subject, x=add_noise(subject.x, group.noise, noise))
+        scores |= group.reduce(compute(group.quantities, noisy))
     return scores
 
 
@@ -154,7 +196,7 @@ def score(
     y: Array,
     *,
     seed: int = 0,
-    order: Sequence[Path] | None = None,
+    order: Sequence[Path | Tensor] | None = None,
 ) -> dict[str, float]:
     """Scores one network by several proxies.
 
@@ -167,7 +209,8 @@ def score(
         y: labels int [B].
         seed: of the noise that the scores `js_n...` and `jsc_n...` add to x.
         order: paths of the tensors with two or more axes from input to output, for `wpjs` and
-            `wpjsi`; by default the order in which `apply` first uses them.
+            `wpjsi`, or `jaxnas.types.Tensor`s where a parameter is a stack of them or its outputs
+            do not lie along the last axis; by default the order in which `apply` first uses them.
 
     Returns:
         The scores by name, higher is better; NaN where a score is undefined, as for a network
