@@ -28,7 +28,7 @@ from jaxnas.oracle.benchmark import SPACE
 from jaxnas.oracle.columns import from_columns
 from jaxnas.oracle.files import arrays, read_columns
 from jaxnas.oracle.table import Oracle, OracleError
-from jaxnas.results.parts import disk_errors, write_atomically
+from jaxnas.results.files import disk_errors, write_atomically
 
 Progress = Callable[[int, int], None]
 

@@ -11,7 +11,7 @@ import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from jaxnas.results.parts import write_atomically
+from jaxnas.results.files import write_atomically
 
 # Okabe and Ito's colours, told apart with any colour vision.
 BLUE, VERMILLION, ORANGE, GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
