@@ -1,18 +1,16 @@
-"""What a score has to beat: counts of the cell that need no network, and chance."""
+"""What a score has to beat: counts of the architecture that need no network, and chance."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
 
 from jaxnas.evaluation.pairs import Floats
-from jaxnas.spaces import nb201
+from jaxnas.spaces import DEFAULT, Sizes, Space
 
 # A zero eigenvalue's share of an eigenvalue score, -(log k + 1/k) at k = 1e-5, rounded.
 _ZERO_EIGENVALUE = 1e5
-
-# Convolutions of the two residual blocks, three each; the stem; the linear layer.
-_TENSORS_WITHOUT_CELLS = 8
 
 RANDOM = "random"
 PARAMS = "params"
@@ -20,53 +18,55 @@ NAMES = (PARAMS, "flops", "num_tensors", "tensor_count", RANDOM)
 
 
 def counts(
-    cells: NDArray[np.integer],
+    archs: Sequence[str],
+    space: Space = DEFAULT,
+    sizes: Sizes | None = None,
     num_classes: int = 10,
     image_size: int = 32,
-    stem_channels: int = 16,
-    cells_per_stage: int = 5,
 ) -> dict[str, Floats]:
-    """Counts of cells by name, higher meaning better, each [n].
+    """Counts of architectures by name, higher meaning better, each [n].
 
-    - ``params``, ``flops``: of the cell as written, see `nb201.num_params` and `nb201.num_flops`.
-    - ``num_tensors``: N = 8 + 15·n_conv, the live tensors of two or more axes.
-    - ``tensor_count``: the closed form -(5.1e6 + 1.5e6·n_conv1x1) / N, which is what is left of
-      `pjs` when of every eigenvalue only the zeros that shapes force are counted.
+    - ``params``, ``flops``: of the architecture as written, see `jaxnas.spaces.Counts`.
+    - ``num_tensors``: N, the live tensors of two or more axes.
+    - ``tensor_count``: -1e5·Z / N, with Z the eigenvalues of these tensors' gradients that are zero
+      because of their shapes. It is what is left of `pjs` when of every eigenvalue only these are
+      counted.
 
-    The last two count live convolutions, and are NaN for disconnected cells, as the scores are that
-    they are to be compared with. Both are given for NAS-Bench-201's network of 16 channels and
-    five cells a stage; with c channels and m cells N = 8 + 3m·n_conv, and the zeros number
-    3c + 3 + 3m·n_conv1x1.
+    The last two are NaN for disconnected architectures, as the scores are that they are to be
+    compared with. NAS-Bench-201's network of 16 channels and five cells a stage has
+    N = 8 + 15·n_conv and Z = 51 + 15·n_conv1x1, with the live convolutions of the cell.
 
     Args:
-        cells: official indices, [n].
+        archs: [n].
+        space: whose archs they are.
+        sizes: of the network; the space's own by default.
         num_classes: outputs of the linear layer.
         image_size: height and width in pixels.
-        stem_channels: channels c of the first stage.
-        cells_per_stage: cells m in each of the three stages.
+
+    Raises:
+        ValueError: one is no architecture of the space, or there are no such networks.
     """
-    ops = nb201.cell_ops()[cells]
-    live = nb201.live_ops(ops)
-    copies = 3 * cells_per_stage
-    conv1x1 = copies * (live == nb201.Op.CONV1X1).sum(axis=1)
-    conv3x3 = copies * (live == nb201.Op.CONV3X3).sum(axis=1)
-    tensors = np.where(nb201.is_connected(ops), _TENSORS_WITHOUT_CELLS + conv1x1 + conv3x3, np.nan)
-    params = nb201.num_params(ops, num_classes, stem_channels, cells_per_stage)
-    flops = nb201.num_flops(ops, num_classes, image_size, stem_channels, cells_per_stage)
+    found = space.counts(archs, sizes or space.sizes, num_classes, image_size)
+    tensors = np.where(found.tensors > 0, found.tensors, np.nan)
     return {
-        PARAMS: params.astype(np.float64),
-        "flops": flops.astype(np.float64),
+        PARAMS: found.params.astype(np.float64),
+        "flops": found.flops.astype(np.float64),
         "num_tensors": tensors,
-        "tensor_count": -_ZERO_EIGENVALUE * (3 * stem_channels + 3 + conv1x1) / tensors,
+        "tensor_count": -_ZERO_EIGENVALUE * found.zeros / tensors,
     }
 
 
-def chance(cells: NDArray[np.integer], draws: int, seed: int) -> Floats:
-    """A random number in [0, 1) for each cell, the same whatever other cells there are, [draws, n].
+def chance(archs: Sequence[str], draws: int, seed: int, space: Space = DEFAULT) -> Floats:
+    """A random number in [0, 1) for each architecture, whatever others there are, [draws, n].
 
     Args:
-        cells: official indices, [n].
+        archs: [n].
         draws: how many independent ones.
         seed: fixes them.
+        space: whose archs they are.
     """
-    return np.random.default_rng(seed).random((draws, nb201.NUM_CELLS))[:, cells]
+    cells = space.indices(archs)
+    if cells is not None:
+        return np.random.default_rng(seed).random((draws, space.size))[:, cells]
+    streams = [np.random.default_rng((seed, space.stream(arch))) for arch in archs]
+    return np.array([stream.random(draws) for stream in streams]).reshape(len(archs), draws).T

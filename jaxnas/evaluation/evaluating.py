@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from jaxnas.evaluation import baselines, measures, metrics, picking
 from jaxnas.evaluation.bootstrap import bootstrap
 from jaxnas.evaluation.pairs import Floats
-from jaxnas.evaluation.scores import Score, average, scores_of
-from jaxnas.spaces import nb201
+from jaxnas.evaluation.scores import Cells, Score, average, cells_of, combined, scores_of
+from jaxnas.results import settings_of, space_of
+from jaxnas.spaces import Sizes, Space
+
+Accuracy: TypeAlias = NDArray[np.floating[Any]] | Mapping[str, float]
+"""Per cent by official index, [size of the space], or by arch."""
 
 REPLICATES = 1000
 LEAST_CELLS = 10
 
 _RANDOM_DRAWS = 5
-
-# Settings of a run on which its counts depend.
-_SIZES = ("num_classes", "image_size", "stem_channels", "cells_per_stage")
 
 # Per cent; the interval is between the quantiles that leave out half of the rest on each side.
 _CONFIDENCE = 95
@@ -39,16 +40,18 @@ class Evaluation:
 
     Attributes:
         table: a row for each score, the columns of `evaluate`.
-        cells: official indices of the cells, rising, [n].
+        archs: the architectures, by rising index, or by arch where there are no indices, [n].
+        cells: their official indices, [n]; None where there are none.
         accuracy: of the cells, per cent, [n].
-        scores: what was evaluated, in the order of the table's rows; values over `cells`.
+        scores: what was evaluated, in the order of the table's rows; values over `archs`.
         functions: number of functionally different cells among them.
         disconnected: number of cells whose output ignores the image.
         replicates: number of resamples behind each interval.
     """
 
     table: pa.Table
-    cells: NDArray[np.int64]
+    archs: tuple[str, ...]
+    cells: NDArray[np.int64] | None
     accuracy: Floats
     scores: tuple[Score, ...]
     functions: int
@@ -60,18 +63,23 @@ class Evaluation:
         """What to call the table's rows."""
         return [score.label for score in self.scores]
 
+    @property
+    def best(self) -> int:
+        """Place of the architecture with the highest accuracy, the first of equal ones."""
+        return int(self.accuracy.argmax())
+
 
 def evaluate(
     table: pa.Table,
-    accuracy: NDArray[np.floating[Any]],
+    accuracy: Accuracy,
     *,
-    settings: Mapping[str, Any] | None = None,
+    combinations: Sequence[str] = (),
     seconds: Mapping[str, float] | None = None,
     resamples: int = REPLICATES,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Evaluates every score of a table, and counts of the cells and chance beside them.
+    """Evaluates every score of a table, combinations of them, and counts and chance beside them.
 
     Each figure is computed from the cells that have a finite score; `missing` says how many do not.
     A cell without a score is never picked. With several seeds a figure is the mean over them, and
@@ -95,9 +103,10 @@ def evaluate(
 
     Args:
         table: of `jaxnas.score`; a row per cell and seed.
-        accuracy: per cent by official index, [15625], NaN where unknown.
-        settings: of the run, for parameters and FLOPs: `num_classes`, `image_size`,
-            `stem_channels` and `cells_per_stage`; NAS-Bench-201's for CIFAR-10 by default.
+        accuracy: per cent by official index, [size of the space], NaN where unknown; or by arch,
+            as a space without indices needs it.
+        combinations: further rows, each the names of several scores, such as "js+params"; see
+            `jaxnas.results.ranking.score_values`. Counts need not be in the table.
         seconds: of one cell by score, where known.
         resamples: number of bootstrap resamples.
         seed: fixes the resamples, draws and random scores.
@@ -105,19 +114,27 @@ def evaluate(
 
     Raises:
         EvaluationError: fewer than ten cells, or cells without an accuracy.
+        ResultsError: the table has no settings, or lacks a score that is to be combined.
     """
-    cells, first = np.unique(table["cell"].to_numpy().astype(np.int64), return_index=True)
-    truth = _accuracies(cells, accuracy)
-    _, function = np.unique(table["function"].to_numpy()[first], return_inverse=True)
-    sizes = {k: v for k, v in (settings or {}).items() if k in _SIZES}
-    counted = baselines.counts(cells, **sizes)
+    space, settings = space_of(table), settings_of(table)
+    cells = cells_of(table)
+    archs, function = cells.archs, cells.function
+    truth = _accuracies(cells, accuracy, space)
+    counted = baselines.counts(
+        archs,
+        space,
+        Sizes(settings["channels"], settings["depth"]),
+        settings["num_classes"],
+        settings["image_size"],
+    )
     scores = [
         *_constant(counted),
-        Score(baselines.RANDOM, *_given(baselines.chance(cells, _RANDOM_DRAWS, seed))),
+        Score(baselines.RANDOM, *_given(baselines.chance(archs, _RANDOM_DRAWS, seed, space))),
     ]
     for name, score in scores_of(table).items():
         if name not in counted:
             scores += [score, average(score)] if len(score.values) > 1 else [score]
+    scores += [combined(table, by, cells, counted) for by in combinations]
 
     params = counted[baselines.PARAMS]
     values, samples = bootstrap(scores, truth, params, function, resamples, seed, progress)
@@ -134,33 +151,45 @@ def evaluate(
     ]
     return Evaluation(
         table=pa.table(columns),
-        cells=cells,
+        archs=archs,
+        cells=cells.indices,
         accuracy=truth,
         scores=tuple(scores),
         functions=len(np.unique(function)),
-        disconnected=int((~nb201.is_connected(nb201.cell_ops()[cells])).sum()),
+        disconnected=int((~space.connected(archs)).sum()),
         replicates=resamples,
     )
 
 
-def _accuracies(cells: NDArray[np.int64], accuracy: NDArray[np.floating[Any]]) -> Floats:
-    if np.shape(accuracy) != (nb201.NUM_CELLS,):
+def _accuracies(cells: Cells, accuracy: Accuracy, space: Space) -> Floats:
+    """Accuracies of the cells, [n], all of them finite."""
+    count = len(cells.archs)
+    if isinstance(accuracy, Mapping):
+        truth = np.array([accuracy.get(arch, math.nan) for arch in cells.archs], np.float64)
+    elif cells.indices is None:
         raise EvaluationError(
-            f"accuracies: expected one for each of the {nb201.NUM_CELLS:,} cells, got an array of "
+            f"accuracies: expected a mapping from arch to per cent, as {space.title} has no "
+            f"indices, got an array of shape {np.shape(accuracy)}"
+        )
+    elif np.shape(accuracy) != (space.size,):
+        raise EvaluationError(
+            f"accuracies: expected one for each of the {space.size:,} cells, got an array of "
             f"shape {np.shape(accuracy)}"
         )
-    if len(cells) < LEAST_CELLS:
+    else:
+        truth = np.asarray(accuracy, np.float64)[cells.indices]
+    if count < LEAST_CELLS:
         raise EvaluationError(
-            f"only {len(cells)} cells are scored: expected at least {LEAST_CELLS} to rank; score "
+            f"only {count} cells are scored: expected at least {LEAST_CELLS} to rank; score "
             "more cells"
         )
-    truth = np.asarray(accuracy, np.float64)[cells]
-    lacking = cells[~np.isfinite(truth)]
+    lacking = np.flatnonzero(~np.isfinite(truth))
     if len(lacking):
+        first = lacking[0]
+        named = cells.archs[first] if cells.indices is None else f"cell {cells.indices[first]}"
         raise EvaluationError(
-            f"{len(lacking):,} of the {len(cells):,} scored cells have no accuracy, cell "
-            f"{lacking[0]} the first: expected one for each; use an oracle that has them, or score "
-            "only cells that it has"
+            f"{len(lacking):,} of the {count:,} scored cells have no accuracy, {named} the first: "
+            "expected one for each; use an oracle that has them, or score only cells that it has"
         )
     return truth
 

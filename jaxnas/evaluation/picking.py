@@ -27,7 +27,8 @@ class Protocol(NamedTuple):
         return f"picked_{self.runs}x{self.cells}"
 
 
-# First that of seeds/002, figure 3; then those of NASWOT (Mellor et al., ICML 2021), table 2.
+# First that of "Improving Zero-Shot Neural Architecture Search with Parameters Scoring", figure 3;
+# then those of "Neural Architecture Search without Training" (Mellor et al., ICML 2021), table 2.
 PROTOCOLS = (Protocol(5, 1000), Protocol(500, 10), Protocol(500, 100), Protocol(500, 1000))
 
 

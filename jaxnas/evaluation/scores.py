@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from jaxnas.evaluation.pairs import Floats
+from jaxnas.results import ranking
 
 _ROW = ("cell", "arch", "function", "seed", "status")
+
+
+class Cells(NamedTuple):
+    """The architectures of a table, by rising index, or by arch where there are no indices.
+
+    Attributes:
+        archs: the architectures, [n].
+        indices: official indices, [n]; None where there are none.
+        function: of each the number of its function, [n].
+        place: of each of the table's rows the place of its architecture.
+    """
+
+    archs: tuple[str, ...]
+    indices: NDArray[np.int64] | None
+    function: NDArray[np.int64]
+    place: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -40,29 +59,77 @@ class Score:
         return int((self.asked & np.isnan(self.values)).sum())
 
 
+def cells_of(table: pa.Table) -> Cells:
+    """The architectures of a table.
+
+    Args:
+        table: of `jaxnas.score` or `jaxnas.read_table`.
+    """
+    indexed = not table["cell"].null_count
+    keys = table["cell" if indexed else "arch"].to_numpy()
+    found, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    rows = table.select(["arch", "function"]).take(pa.array(first))
+    _, function = np.unique(rows["function"].to_numpy(), return_inverse=True)
+    return Cells(
+        tuple(rows["arch"].to_pylist()),
+        found.astype(np.int64) if indexed else None,
+        function,
+        place,
+    )
+
+
 def scores_of(table: pa.Table) -> dict[str, Score]:
-    """Every score of a table by name, over the table's cells in rising order.
+    """Every score of a table by name, over the table's cells as `cells_of` orders them.
 
     Seeds for which a score was never asked are left out, and a value that is not finite is missing.
 
     Args:
         table: of `jaxnas.score` or `jaxnas.read_table`.
     """
-    cells, column = np.unique(table["cell"].to_numpy(), return_inverse=True)
+    cells = cells_of(table)
     seeds, row = np.unique(table["seed"].to_numpy(), return_inverse=True)
     found = {}
     for name in table.column_names:
         if name in _ROW:
             continue
-        values = np.full((len(seeds), len(cells)), np.nan)
+        values = np.full((len(seeds), len(cells.archs)), np.nan)
         asked = np.zeros(values.shape, np.bool_)
         given = np.asarray(table[name].to_numpy(), np.float64)
-        values[row, column] = np.where(np.isfinite(given), given, np.nan)
-        asked[row, column] = table[name].is_valid().to_numpy()
+        values[row, cells.place] = np.where(np.isfinite(given), given, np.nan)
+        asked[row, cells.place] = table[name].is_valid().to_numpy()
         used = asked.any(axis=1)
         if used.any():
             found[name] = Score(name, values[used], asked[used])
     return found
+
+
+def combined(table: pa.Table, by: str, cells: Cells, counted: Mapping[str, Floats]) -> Score:
+    """A combination of scores such as "js+params", averaged over seeds.
+
+    Each architecture has the value of its function; where that has no rank it is missing.
+
+    Args:
+        table: of `jaxnas.score` or `jaxnas.read_table`.
+        by: names of scores joined by +.
+        cells: of the table.
+        counted: counts by name, [n] over `cells`, that may be combined though the table lacks them.
+
+    Raises:
+        ResultsError: the table has no such scores, or `by` is no combination.
+    """
+    names = ranking.parse_by(by)
+    for name in names:
+        if name in counted and name not in table.column_names:
+            table = table.append_column(name, pa.array(counted[name][cells.place]))
+    found = ranking.score_values(table, by)
+    places = {arch: place for place, arch in enumerate(cells.archs)}
+    given = [places[arch] for arch in found.archs]
+    values = np.full((1, len(cells.archs)), np.nan)
+    values[0, given] = found.values
+    asked = np.zeros(values.shape, np.bool_)
+    asked[0, given] = True
+    seeds = int(np.max(found.seeds, initial=1))
+    return Score("+".join(names), values, asked, averaged=seeds)
 
 
 def average(score: Score) -> Score:

@@ -23,11 +23,14 @@ from jaxnas.cli.commands import evaluate as evaluating
 from jaxnas.cli.main import run
 from jaxnas.evaluation import Protocol, baselines, measures, metrics, picking, replicates
 from jaxnas.evaluation.pairs import pair_sums
-from jaxnas.results import SCORES_FILE, Folder, Record, assemble, write_table
-from jaxnas.spaces import nb201
+from jaxnas.results import SCORES_FILE, ResultsError
+from jaxnas.results.table import write_table
+from jaxnas.spaces import SPACES, Sizes, nb201
 
 CELLS = np.arange(nb201.NUM_CELLS)
 CONNECTED = nb201.is_connected(nb201.cell_ops())
+ARCHS = np.array([nb201.index_to_arch(cell) for cell in CELLS])
+SETTINGS = {"space": "nb201", "channels": 16, "depth": 5, "num_classes": 10, "image_size": 32}
 
 # Few distinct values make ties, many make none.
 VALUES = st.integers(2, 40).flatmap(
@@ -212,21 +215,25 @@ def test_tensor_counts_by_hand() -> None:
         "|nor_conv_1x1~0|+|nor_conv_3x3~0|none~1|+|none~0|nor_conv_1x1~1|none~2|",
         "|nor_conv_1x1~0|+|none~0|none~1|+|none~0|none~1|none~2|",
     ]  # fmt: skip
-    cells = np.array([nb201.arch_to_index(arch) for arch in archs])
-    found = baselines.counts(cells)
+    found = baselines.counts(archs)
     np.testing.assert_array_equal(found["num_tensors"], [98, 8, 38, np.nan])
     expected = [-(5.1e6 + 1.5e6) / 98, -5.1e6 / 8, -(5.1e6 + 2 * 1.5e6) / 38, np.nan]
     np.testing.assert_allclose(found["tensor_count"], expected, rtol=1e-15)
-    small = baselines.counts(cells, stem_channels=4, cells_per_stage=1)
+    small = baselines.counts(archs, sizes=Sizes(4, 1))
     np.testing.assert_array_equal(small["num_tensors"], [26, 8, 14, np.nan])
     expected = [-1e5 * (15 + 3) / 26, -1e5 * 15 / 8, -1e5 * (15 + 6) / 14, np.nan]
     np.testing.assert_allclose(small["tensor_count"], expected, rtol=1e-15)
 
 
 def test_a_cells_random_score_is_the_same_whatever_the_others() -> None:
-    few = baselines.chance(np.array([3, 700]), 2, seed=1)
-    assert (few == baselines.chance(CELLS, 2, seed=1)[:, [3, 700]]).all()
+    few = baselines.chance(ARCHS[[3, 700]], 2, seed=1)
+    assert (few == baselines.chance(ARCHS, 2, seed=1)[:, [3, 700]]).all()
     assert len(set(few.ravel().tolist())) == 4
+    archs = SPACES["darts"].draw(300, seed=0)
+    all_of_them = baselines.chance(archs, 2, seed=1, space=SPACES["darts"])
+    few = baselines.chance(archs[7:9], 2, seed=1, space=SPACES["darts"])
+    assert (few == all_of_them[:, 7:9]).all()
+    assert scipy.stats.kstest(all_of_them.ravel(), "uniform").pvalue > 1e-3
 
 
 # Picks.
@@ -273,12 +280,18 @@ def score_table(cells: Any, seeds: int = 1, **scores: Any) -> pa.Table:
     cells = np.asarray(cells)
     columns = {
         "cell": np.tile(cells, seeds),
-        "arch": [""] * (len(cells) * seeds),
+        "arch": ARCHS[cells].tolist() * seeds,
         "function": np.tile(nb201.representatives()[cells], seeds),
         "seed": np.repeat(np.arange(seeds), len(cells)),
         "status": np.tile(np.where(CONNECTED[cells], "ok", "disconnected"), seeds),
     }
-    return pa.table({**columns, **{name: np.ravel(values) for name, values in scores.items()}})
+    scored = {name: np.ravel(values) for name, values in scores.items()}
+    return with_settings(pa.table({**columns, **scored}))
+
+
+def with_settings(table: pa.Table, **changes: Any) -> pa.Table:
+    """The table with the metadata that a run leaves, as far as an evaluation reads them."""
+    return table.replace_schema_metadata({"jaxnas.settings": json.dumps(SETTINGS | changes)})
 
 
 def rows(found: evaluation.Evaluation) -> dict[str, dict[str, Any]]:
@@ -359,6 +372,93 @@ def test_refuses_what_does_not_fit() -> None:
         evaluation.evaluate(table.slice(0, 9), ACCURACY)
     with pytest.raises(evaluation.EvaluationError, match="15,625"):
         evaluation.evaluate(table, ACCURACY[:100])
+
+
+def test_accuracies_may_be_given_by_arch() -> None:
+    table = score_table(np.arange(60), js=np.sin(np.arange(60.0)))
+    by_arch = dict(zip(ARCHS[:60].tolist(), ACCURACY[:60].tolist(), strict=True))
+    one, other = (evaluation.evaluate(table, a, resamples=5) for a in (ACCURACY, by_arch))
+    assert str(one.table.to_pylist()) == str(other.table.to_pylist())
+    with pytest.raises(evaluation.EvaluationError, match="1 of the 60 scored cells .* cell 59"):
+        evaluation.evaluate(table, dict(list(by_arch.items())[:-1]))
+
+
+def test_counts_are_of_the_network_that_was_scored() -> None:
+    table = with_settings(score_table(np.arange(60)), channels=4, depth=1)
+    found = evaluation.evaluate(table, ACCURACY, resamples=2)
+    expected = nb201.num_params(nb201.cell_ops()[:60], 10, 4, 1)
+    np.testing.assert_array_equal(found.scores[0].values[0], expected)
+    with pytest.raises(ResultsError, match="no settings"):
+        evaluation.evaluate(table.replace_schema_metadata(), ACCURACY)
+
+
+def test_a_space_without_indices() -> None:
+    space = SPACES["darts"]
+    archs = space.draw(40, seed=3)
+    truth = {arch: 90 + number / 10 for number, arch in enumerate(archs)}
+    table = pa.table(
+        {
+            "cell": pa.nulls(40, pa.int64()),
+            "arch": list(archs),
+            "function": list(space.functions(archs)),
+            "seed": np.zeros(40, int),
+            "status": ["ok"] * 40,
+            "js": np.arange(40.0),
+        }
+    )
+    table = with_settings(table, space="darts", channels=4, depth=3)
+    found = evaluation.evaluate(table, truth, resamples=5)
+    assert found.cells is None
+    assert found.archs == tuple(sorted(archs))
+    assert rows(found)["js"]["kendall_all"] == 1
+    params = space.counts(archs, Sizes(4, 3), 10, 32).params
+    expected = scipy.stats.kendalltau(params, np.arange(40)).statistic
+    assert rows(found)["params"]["kendall_all"] == pytest.approx(expected)
+    assert evaluation.described(found)["best_arch"] == archs[-1]
+    with pytest.raises(evaluation.EvaluationError, match="expected a mapping from arch"):
+        evaluation.evaluate(table, np.zeros(40))
+    del truth[archs[5]]
+    with pytest.raises(evaluation.EvaluationError, match=r"1 of the 40 .*, Genotype\(.* the first"):
+        evaluation.evaluate(table, truth)
+
+
+# Combinations.
+
+
+def test_a_combination_is_a_row_of_the_values_of_functions() -> None:
+    """Against ranks over functions, written out anew."""
+    cells = np.arange(400)
+    random = np.random.default_rng(0)
+    js = random.normal(size=(2, 400))
+    js[1, [4, 8]] = np.nan
+    table = score_table(cells, 2, js=js, other=random.normal(size=(2, 400)))
+    found = evaluation.evaluate(table, ACCURACY, combinations=["js + params"], resamples=5)
+    row = rows(found)["js+params, mean of 2 seeds"]
+    assert (row["averaged"], row["seeds"], row["cells"]) == (2, 1, 400)
+    functions = nb201.representatives()[cells]
+    _, heads, group = np.unique(functions, return_index=True, return_inverse=True)
+    means, params = js.mean(axis=0), nb201.num_params(nb201.cell_ops()[cells])
+    values = np.full(len(heads), np.nan)
+    ranked = np.isfinite(means[heads])
+    for scores in (means, params):
+        ranks = scipy.stats.rankdata(scores[heads][ranked])
+        values[ranked] = np.nan_to_num(values[ranked]) + np.log(ranks / ranked.sum())
+    expected = values[group]
+    np.testing.assert_allclose(found.scores[-1].values[0], expected, rtol=1e-12)
+    kept = np.isfinite(expected)
+    assert row["missing"] == (~kept).sum() >= 1
+    tau = scipy.stats.kendalltau(expected[kept], ACCURACY[cells][kept]).statistic
+    assert row["kendall_all"] == pytest.approx(tau)
+
+
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [("js+", "an empty name"), ("js+js", "js twice"), ("js+pjs", "score 'pjs'")],
+)
+def test_combinations_that_are_none(by: str, words: str) -> None:
+    table = score_table(np.arange(20), js=np.arange(20.0))
+    with pytest.raises(ResultsError, match=words):
+        evaluation.evaluate(table, ACCURACY, combinations=[by], resamples=2)
 
 
 # The command.
