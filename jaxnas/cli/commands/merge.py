@@ -22,6 +22,6 @@ def merge(folders: tuple[Path, ...], out: Path, noise_range: options.NoiseRange)
     from jaxnas import scoring
     from jaxnas.cli.terminal.scored import finish
 
-    table = scoring.merge(folders, out, noise_range)
+    table = scoring.merge(folders, out, noise_range=noise_range)
     click.echo(f"joined: {len(folders)}", err=True)
     finish(table, out)

@@ -1,0 +1,95 @@
+"""What to cite of a run: exactly what its folder says it used."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jaxnas import references, results, spaces
+from jaxnas.proxies import catalogue
+from jaxnas.results import SCORES_FILE, ResultsError
+from jaxnas.scoring import read_table
+
+SCORING_FILE = "manifest.json"
+TRAINING_FILE = "training.json"
+SEARCH_FILE = "search.json"
+
+# The folders of the stages of `jaxnas.pipelines.gt_nas`.
+_STAGES = ("scores", "trained")
+
+# What a search on a supernet is made of, the defining paper first. Straight-through samples have no
+# paper of their own: their relaxation is the Gumbel softmax.
+_METHODS = {
+    "sf": ("improved-gradient-nas", "reinforce"),
+    "relax": ("improved-gradient-nas", "relax"),
+    "ram": ("improved-gradient-nas", "ram"),
+    "snas": ("snas", "concrete"),
+    "darts": ("darts",),
+    "gdas": ("gdas", "gumbel-softmax"),
+    "st": ("gumbel-softmax",),
+    "pr-darts": ("pr-darts", "l0-regularization"),
+    "enas": ("enas",),
+    "rsps": ("rsps",),
+}
+
+
+def cite(folder: str | os.PathLike[str]) -> str:
+    """The BibTeX of exactly what a folder's run used.
+
+    Those are jaxnas itself, the search space, and the publications of the scores that were asked
+    for, or of the method that searched.
+
+    Args:
+        folder: of `jaxnas.score`, `jaxnas.training.train`, or a search.
+
+    Raises:
+        ResultsError: there is no such folder, or it is none of these.
+    """
+    return references.cite(used(Path(folder)))
+
+
+def used(folder: Path) -> tuple[str, ...]:
+    """The keys of the publications, see `cite`."""
+    keys = tuple(dict.fromkeys(_used(folder)))
+    if not keys:
+        files = ", ".join((SCORING_FILE, SCORES_FILE, TRAINING_FILE, SEARCH_FILE))
+        raise ResultsError(
+            f"{folder}: expected a folder of jaxnas score, train or search, with one of {files}, "
+            "got none; check the path"
+        )
+    return ("jaxnas", *keys)
+
+
+def _used(folder: Path) -> Iterator[str]:
+    if all((folder / stage).is_dir() for stage in _STAGES):
+        yield "gt-nas"
+        for stage in _STAGES:
+            yield from _used(folder / stage)
+    if (folder / SCORING_FILE).is_file() or (folder / SCORES_FILE).is_file():
+        table = read_table(folder)
+        yield results.space_of(table).reference
+        for entry in catalogue.entries():
+            if entry.name in table.column_names and entry.kind != "count":
+                yield from entry.references
+    for file in (TRAINING_FILE, SEARCH_FILE):
+        if (folder / file).is_file():
+            settings = _settings(folder / file)
+            yield spaces.find(str(settings.get("space"))).reference
+            yield from _METHODS.get(str(settings.get("method")), ())
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """The settings that a folder's file holds.
+
+    Raises:
+        ResultsError: the file is damaged.
+    """
+    try:
+        return dict(json.loads(path.read_bytes())["settings"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ResultsError(
+            f"{path}: expected the settings of a run, got {error!r}; restore it from a copy"
+        ) from error
