@@ -19,7 +19,7 @@ from jaxnas.proxies import catalogue
 from jaxnas.results import Folder, Request, median_seconds
 from jaxnas.results.manifest import MANIFEST_FILE
 from jaxnas.scoring.jobs import lacking, networks
-from jaxnas.scoring.programs import Group, group_proxies
+from jaxnas.scoring.programs import ScoringPass, scoring_passes
 from jaxnas.scoring.run import check_images, chosen_settings
 from jaxnas.scoring.settings import Settings
 from jaxnas.scoring.tables import recorded_names
@@ -94,9 +94,9 @@ def plan(
             known = run.known()
     scored = networks(request.archs, chosen.find_space(), merge=chosen.merge)
     jobs = [job for some in lacking(request, scored, wanted, known).values() for job in some]
-    groups = group_proxies(wanted, chosen)
-    passes = sum(_passes(group, chosen.batch_size) for group in groups)
-    seconds, basis = _seconds(jobs, groups, passes, chosen, images, folder, local)
+    needed = scoring_passes(wanted, chosen)
+    passes = sum(_passes(one, chosen.batch_size) for one in needed)
+    seconds, basis = _seconds(jobs, needed, passes, chosen, images, folder, local)
     return Plan(
         len(archs),
         len(archs) * len(request.seeds),
@@ -105,18 +105,18 @@ def plan(
         len(local),
         seconds,
         basis,
-        max((_memory(group, chosen, images) for group in groups), default=0),
+        max((_memory(one, chosen, images) for one in needed), default=0),
     )
 
 
-def _passes(group: Group, batch_size: int) -> int:
+def _passes(one: ScoringPass, batch_size: int) -> int:
     """Backward passes of a whole batch; with batch statistics one for each example's gradient."""
-    return batch_size if group.by_example and group.bn == "batch" else 1
+    return batch_size if one.by_example and one.bn == "batch" else 1
 
 
 def _seconds(
     jobs: Sequence[tuple[str, int]],
-    groups: Sequence[Group],
+    needed: Sequence[ScoringPass],
     passes: int,
     settings: Settings,
     images: Images,
@@ -127,7 +127,7 @@ def _seconds(
         return 0.0, "nothing is left to score"
     workers = min(len(devices), len(jobs))
     measured = {} if folder is None else median_seconds(folder, {})
-    firsts = [group.proxies[0].name for group in groups]
+    firsts = [one.group.proxies[0].name for one in needed]
     if all(name in measured for name in firsts):
         each = sum(measured[name] for name in firsts)
         return each * len(jobs) / workers, "the median of the networks that the folder has"
@@ -141,10 +141,10 @@ def _seconds(
 
 
 @with_float64
-def _memory(group: Group, settings: Settings, images: Images) -> int:
+def _memory(one: ScoringPass, settings: Settings, images: Images) -> int:
     """Bytes of parameters, gradients and of what the forward pass keeps, by tracing alone."""
     side = int(images.x_train.shape[1])
-    network = settings.network(images.num_classes, side, group.bn)
+    network = settings.network(images.num_classes, side, one.bn)
     arch = settings.find_space().draw(1, 0)[0]
     code = network.code(arch)
     params = network.initial(jax.devices("cpu")[0])(0, 0, code)
@@ -157,5 +157,5 @@ def _memory(group: Group, settings: Settings, images: Images) -> int:
         return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
     of_params = size(params)
-    gradients = of_params * (settings.batch_size if group.by_example else 1)
+    gradients = of_params * (settings.batch_size if one.by_example else 1)
     return of_params + gradients + size(jax.eval_shape(keeps, params, x))

@@ -1,12 +1,12 @@
 """The compiled programs that score networks on one device.
 
-For each backward pass that the asked scores share there is one for the gradients and one for the
-scores made of them. The cell is an argument of all of them, so their number does not depend on the
-number of cells.
+For each pass that the asked scores share there is one for the quantities and one for the scores
+made of them. The architecture is an argument of all of them, so their number does not depend on the
+number of architectures.
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,8 +21,9 @@ from jaxnas.modes import BatchNormMode
 from jaxnas.networks.protocol import ScoredNetwork
 from jaxnas.precision import with_float64
 from jaxnas.proxies import catalogue
-from jaxnas.proxies.proxy import Proxy, add_noise, by_backward_pass, reduce_all, standard_noise
-from jaxnas.proxies.quantities import ExampleGradients, Quantity, Subject, compute
+from jaxnas.proxies.proxy import Group, add_noise, for_batch_norm, passes, standard_noise
+from jaxnas.proxies.quantities import ExampleGradients, Quantity, compute
+from jaxnas.proxies.subject import Subject
 from jaxnas.results import Record
 from jaxnas.scoring.jobs import Job
 from jaxnas.scoring.settings import Settings
@@ -30,28 +31,25 @@ from jaxnas.types import Array, Params
 
 
 @dataclass(frozen=True)
-class Group:
-    """Proxies that share a backward pass and the mode of batch normalisation."""
+class ScoringPass:
+    """Proxies that share a pass through networks of one mode of batch normalisation.
+
+    Attributes:
+        bn: the mode.
+        group: the proxies.
+    """
 
     bn: BatchNormMode
-    proxies: tuple[Proxy, ...]
-
-    @property
-    def noise(self) -> float:
-        return self.proxies[0].noise
+    group: Group
 
     @property
     def by_example(self) -> bool:
         """Whether gradients of single examples are taken."""
-        return any(isinstance(quantity, ExampleGradients) for quantity in self.gradients)
-
-    @property
-    def gradients(self) -> frozenset[Quantity]:
-        return frozenset(proxy.gradient for proxy in self.proxies)
+        return any(isinstance(quantity, ExampleGradients) for quantity in self.group.quantities)
 
 
-def group_proxies(names: Sequence[str], settings: Settings) -> list[Group]:
-    """The proxies by what they share.
+def scoring_passes(names: Sequence[str], settings: Settings) -> list[ScoringPass]:
+    """The passes that proxies of these names need.
 
     Raises:
         ValueError: an unknown proxy.
@@ -60,32 +58,29 @@ def group_proxies(names: Sequence[str], settings: Settings) -> list[Group]:
     for name in names:
         by_bn.setdefault(settings.bn_of(name), []).append(name)
     return [
-        Group(bn, group)
+        ScoringPass(bn, group)
         for bn, members in by_bn.items()
-        for group in by_backward_pass(_make_all(members, bn))
+        for group in passes(
+            for_batch_norm(
+                [catalogue.make(name) for name in members], "batch" if bn == "batch" else "example"
+            )
+        )
     ]
 
 
-def _make_all(names: Sequence[str], bn: BatchNormMode) -> list[Proxy]:
-    of_examples = [name for name in names if catalogue.entry(name).bn == "example"]
-    # With batch statistics examples meet. Without, the kernel alone is had from a joint batch, at a
-    # fraction of what batches of one cost.
-    together = bn == "batch" or of_examples == ["gradient_kernel"]
-    return [
-        catalogue.make(name, **({"together": together} if name in of_examples else {}))
-        for name in names
-    ]
-
-
-class Programs:
+class ScoringPrograms:
     """Scores networks on one device, from one thread, within `jax.enable_x64`."""
 
     @with_float64
     def __init__(
-        self, groups: Sequence[Group], settings: Settings, images: Images, device: jax.Device
+        self,
+        needed: Sequence[ScoringPass],
+        settings: Settings,
+        images: Images,
+        device: jax.Device,
     ) -> None:
         """Compiles nothing yet; the first network does."""
-        self._groups = groups
+        self._passes = needed
         self._settings = settings
         self._images = images
         self._device = device
@@ -96,19 +91,17 @@ class Programs:
         side = int(images.x_train.shape[1])
         networks = {
             bn: settings.network(images.num_classes, side, bn)
-            for bn in dict.fromkeys(group.bn for group in groups)
+            for bn in dict.fromkeys(one.bn for one in needed)
         }
         self._code = next(iter(networks.values())).code
         self._initial = next(iter(networks.values())).initial(device)
         self._gradients = {
-            (group.gradients, group.bn): jax.jit(
-                partial(_gradients, networks[group.bn], group.gradients)
+            (one.group.quantities, one.bn): jax.jit(
+                partial(_quantities, networks[one.bn], one.group.quantities)
             )
-            for group in groups
+            for one in needed
         }
-        self._reductions = [
-            jax.jit(partial(_reduce, group.gradients, group.proxies)) for group in groups
-        ]
+        self._reductions = [jax.jit(one.group.reduce) for one in needed]
 
     def compilations(self) -> int:
         """Number of programs compiled so far."""
@@ -123,13 +116,13 @@ class Programs:
         params, on_device = self._initial(seed, stream, code), self._put(code)
         scores: dict[str, float] = {}
         seconds: dict[str, float] = {}
-        for group, reduce in zip(self._groups, self._reductions, strict=True):
+        for one, reduce in zip(self._passes, self._reductions, strict=True):
             start = time.perf_counter()
-            x, y = self._batch(seed)[group.noise]
-            gradients = self._gradients[group.gradients, group.bn](params, on_device, x, y)
+            x, y = self._batch(seed)[one.group.noise]
+            values = self._gradients[one.group.quantities, one.bn](params, on_device, x, y)
             if self._float64_device is not self._device:
-                gradients = jax.device_put(gradients, self._float64_device)
-            found = jax.device_get(reduce(gradients))
+                values = jax.device_put(values, self._float64_device)
+            found = jax.device_get(reduce(values))
             elapsed = time.perf_counter() - start
             scores |= {name: float(value) for name, value in found.items()}
             seconds |= dict.fromkeys(found, elapsed)
@@ -146,7 +139,7 @@ class Programs:
             noise = standard_noise(seed, clean)
             batches = {
                 level: (self._put(add_noise(clean, level, noise)), labels)
-                for level in {group.noise for group in self._groups}
+                for level in {one.group.noise for one in self._passes}
             }
             self._batches = {seed: batches}
         return batches
@@ -155,14 +148,9 @@ class Programs:
         return jax.device_put(value, self._device)
 
 
-def _ordered(quantities: Collection[Quantity]) -> list[Quantity]:
-    """Quantities cannot be keys of what a compiled program returns; their places in this can."""
-    return sorted(quantities, key=repr)
-
-
-def _gradients(
+def _quantities(
     network: ScoredNetwork,
-    quantities: Collection[Quantity],
+    wanted: Sequence[Quantity],
     params: Params,
     code: Array,
     x: Array,
@@ -171,12 +159,5 @@ def _gradients(
     def apply(params: Params, x: Array) -> Array:
         return network.apply(params, x, code)
 
-    order = tuple(tensor.path for tensor in network.tensors)
-    found = compute(quantities, Subject(apply, params, x, y, order, network.live(params, code)))
-    return [found[quantity] for quantity in _ordered(quantities)]
-
-
-def _reduce(
-    quantities: Collection[Quantity], proxies: Sequence[Proxy], values: list[Any]
-) -> dict[str, Array]:
-    return reduce_all(proxies, dict(zip(_ordered(quantities), values, strict=True)))
+    subject = Subject(apply, params, x, y, tuple(network.tensors), network.live(params, code))
+    return compute(wanted, subject)

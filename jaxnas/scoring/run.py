@@ -24,7 +24,7 @@ from jaxnas.results.manifest import MANIFEST_FILE
 from jaxnas.results.records import to_table
 from jaxnas.results.table import settings_of
 from jaxnas.scoring.jobs import Job, lacking, networks
-from jaxnas.scoring.programs import Programs, group_proxies
+from jaxnas.scoring.programs import ScoringPrograms, scoring_passes
 from jaxnas.scoring.settings import Settings
 from jaxnas.scoring.tables import NoiseRange, build_table, finish, recorded_names
 from jaxnas.spaces import Space, select
@@ -189,9 +189,9 @@ def _run(
     if progress:
         progress(done, total)
     for names, jobs in groups_of_jobs.items():
-        groups = group_proxies([name for name in wanted if name in names], settings)
+        needed = scoring_passes([name for name in wanted if name in names], settings)
         workers = [
-            with_float64(Programs(groups, settings, images, device).score)
+            with_float64(ScoringPrograms(needed, settings, images, device).score)
             for device in devices[: len(jobs)]
         ]
         for record in run_on_workers(workers, jobs):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from conftest import SMALL
+from small import SMALL
 
 import jaxnas
 from jaxnas.spaces import nb201

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from conftest import SMALL
+from small import SMALL
 
 SCRIPT = """
 import json, sys

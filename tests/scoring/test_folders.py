@@ -10,7 +10,6 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from conftest import SMALL
 from scoring_cases import (
     DISCONNECTED,
     EQUAL,
@@ -22,6 +21,7 @@ from scoring_cases import (
     score,
 )
 from scoring_process import finished, in_process
+from small import SMALL
 
 import jaxnas
 from jaxnas import proxies, spaces
@@ -30,7 +30,7 @@ from jaxnas.proxies import catalogue
 from jaxnas.results import Record, ResultsError
 from jaxnas.scoring import run as running
 from jaxnas.scoring.jobs import networks
-from jaxnas.scoring.programs import Programs
+from jaxnas.scoring.programs import ScoringPrograms
 from jaxnas.spaces import nb201
 
 NAMES = [name for name in catalogue.names("proxy")]
@@ -148,7 +148,7 @@ def test_a_workers_exception_stops_the_run_and_keeps_what_was_done(tiny, tmp_pat
         scored.append(job)
         return Record(*job, {"js": 1.0})
 
-    monkeypatch.setattr(Programs, "score", fails_on_the_fourth)
+    monkeypatch.setattr(ScoringPrograms, "score", fails_on_the_fourth)
     with pytest.raises(RuntimeError, match="out of memory"):
         score(tiny, cells, ["js"], out=tmp_path, merge=False)
     assert len(scored) == 3

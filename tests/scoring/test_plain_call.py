@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import SMALL
 from scoring_cases import (
     CELLS,
     DISCONNECTED,
@@ -21,6 +20,7 @@ from scoring_cases import (
     score,
 )
 from scoring_process import finished, in_process
+from small import SMALL
 
 from jaxnas import proxies, spaces
 from jaxnas.networks.nb201.initial import InitialParameters
@@ -28,7 +28,7 @@ from jaxnas.networks.nb201.network import CellNetwork, Network, cell_parameters
 from jaxnas.proxies import catalogue
 from jaxnas.scoring import Settings
 from jaxnas.scoring.jobs import networks
-from jaxnas.scoring.programs import Programs, group_proxies
+from jaxnas.scoring.programs import ScoringPrograms, scoring_passes
 from jaxnas.spaces import nb201
 
 NAMES = [name for name in catalogue.names("proxy")]
@@ -182,7 +182,7 @@ def test_bn_is_part_of_a_score(tiny):
 
 def test_compilations_do_not_grow_with_cells(tiny):
     settings = Settings(**SMALL, batch_size=6)
-    programs = Programs(group_proxies(QUICK, settings), settings, tiny, jax.devices()[0])
+    programs = ScoringPrograms(scoring_passes(QUICK, settings), settings, tiny, jax.devices()[0])
     assert programs.compilations() == 0
     counts = []
     with jax.enable_x64(True):
