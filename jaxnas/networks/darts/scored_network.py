@@ -15,7 +15,7 @@ from jaxnas.networks.initial import draw, generator
 from jaxnas.networks.initialisers import Initialisation
 from jaxnas.networks.layers import BatchNormMode
 from jaxnas.networks.protocol import Draw
-from jaxnas.spaces.darts import OPS, Op, cell_shapes
+from jaxnas.spaces.darts import NODES, OPS, Op, cell_shapes
 from jaxnas.spaces.darts.space import Darts
 from jaxnas.spaces.space import Sizes
 from jaxnas.types import Array, Params, Tensor
@@ -68,11 +68,11 @@ class ScoredGenotype:
 
     def live(self, params: Params, code: Array) -> Params:
         """Whether the genotype uses each parameter: bools, [8] where it is a stack over slots."""
-        ops = self._ops_of_cells(code)
+        genes = self._genes_of_cells(code)
 
         def used(path: tuple[Any, ...], _: Any) -> Any:
             place = _place(path)
-            return True if place is None else ops[place.cell] == place.op
+            return True if place is None else _used(place.op, *genes[place.cell])
 
         return jax.tree_util.tree_map_with_path(used, params)
 
@@ -99,7 +99,7 @@ class ScoredGenotype:
             return draw_kernel(random, scheme, name, shape, dtype)
 
         def drawn(seed: int, stream: int, code: NDArray[Any]) -> Params:
-            ops = self._ops_of_cells(code)
+            genes = self._genes_of_cells(code)
             tensors = []
             for i, (path, leaf) in enumerate(leaves):
                 name, place = path[-1].key, _place(path)
@@ -107,18 +107,24 @@ class ScoredGenotype:
                     tensors.append(one(name, leaf.shape, seed, stream, i))
                     continue
                 stack = np.zeros(leaf.shape, leaf.dtype)
-                for slot in np.flatnonzero(ops[place.cell] == place.op).tolist():
+                for slot in np.flatnonzero(_used(place.op, *genes[place.cell])).tolist():
                     stack[slot] = one(name, leaf.shape[1:], seed, stream, i, slot)
                 tensors.append(stack)
             return jax.device_put(jax.tree.unflatten(tree, tensors), device)
 
         return drawn
 
-    def _ops_of_cells(self, code: Any) -> dict[str, Any]:
-        """`Op` of each slot, int [8], by the cell's name."""
-        (normal, _), (reduce, _) = genes_of(code)
+    def _genes_of_cells(self, code: Any) -> dict[str, tuple[Any, Any]]:
+        """`Op` and source of each slot, int [8] each, by the cell's name."""
+        normal, reduce = genes_of(code)
         shapes = cell_shapes(self.network.channels, self.network.depth)
         return {f"cell{i}": reduce if shape.reduction else normal for i, shape in enumerate(shapes)}
+
+
+def _used(op: Op, ops: Any, sources: Any) -> Any:
+    """Slots that use the parameters of an operation, bool [8]."""
+    # Only with stride 2, from a cell's input, has the skip any.
+    return (ops == op) & (sources < NODES[0]) if op == Op.SKIP_CONNECT else ops == op
 
 
 class _Place(NamedTuple):
