@@ -1,10 +1,10 @@
-"""The edges of a supernet's cell, one after another in a loop, and one operation of an edge.
+"""The edges of a cell, one after another in a loop, and one operation of an edge.
 
 Unrolled, the edges of a network are so many copies of its operations and of their gradients:
 minutes of compilation, and gigabytes that XLA keeps because it computes them side by side.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,18 +15,22 @@ from jax import lax
 
 from jaxnas.types import Array
 
-_Edge = Callable[[Any, Array, Any, Array], Array]
+Edge = Callable[..., Array]
+"""(operation, image, what else an edge takes) → image."""
+
+Ends = tuple[Array, Array]
+"""Source and target of each edge, int [E] each; they may be traced."""
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def ends_of(edges: Sequence[tuple[int, int]]) -> Ends:
+    """The ends of edges that are known, (source, target) each."""
+    sources, targets = np.asarray(edges, np.int32).T
+    return jnp.asarray(sources), jnp.asarray(targets)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
 def add_edges(
-    edge: _Edge,
-    ends: tuple[tuple[int, int], ...],
-    ops: Array | None,
-    inputs: Array | None,
-    nodes: Array,
-    kernels: Any,
-    weights: Array,
+    edge: Edge, ends: Ends, ops: Array | None, inputs: Array | None, nodes: Array, *own: Any
 ) -> Array:
     """Adds edge after edge to its target; a loop, so that there is one program for all of them.
 
@@ -34,28 +38,22 @@ def add_edges(
     backward pass takes tens of GB, and nodes are what is left of them.
 
     Args:
-        edge: (operation, image, kernels, weights) → image.
-        ends: (source, target) of each edge; among nodes after the edges that lead to its source.
+        edge: (operation, image, what is its own) → image.
+        ends: of each edge; among nodes it comes after the edges that lead to its source.
         ops: int [E], or None for edges that need none.
         inputs: images that edges lead from [I, ...], or None where they lead from nodes.
         nodes: images that edges lead to [N, ...].
-        kernels: of all operations, a pytree stacked over the edges.
-        weights: [E, K].
+        own: what each edge takes beside its image, kernels of all operations for one: pytrees
+            stacked over the edges.
 
     Returns:
         The nodes.
     """
-    return _walk(edge, ends, ops, inputs, nodes, kernels, weights)
+    return _walk(edge, ends, ops, inputs, nodes, *own)
 
 
 def _walk(
-    edge: _Edge,
-    ends: tuple[tuple[int, int], ...],
-    ops: Array | None,
-    inputs: Array | None,
-    nodes: Array,
-    kernels: Any,
-    weights: Array,
+    edge: Edge, ends: Ends, ops: Array | None, inputs: Array | None, nodes: Array, *own: Any
 ) -> Array:
     def add(nodes: Array, along: tuple[Any, ...]) -> tuple[Array, None]:
         (source, target), op, *own = along
@@ -65,26 +63,22 @@ def _walk(
         y, _ = jax.vjp(partial(edge, op), x, *own)
         return _put(nodes, target, _at(nodes, target) + y), None
 
-    along = (_ends(ends), ops, kernels, weights)
-    return lax.scan(add, nodes, along)[0]
+    return lax.scan(add, nodes, (ends, ops, *own))[0]
 
 
-_Saved = tuple[Array | None, Array | None, Array, Any, Array]
+_Saved = tuple[Ends, Array | None, Array | None, Array, tuple[Any, ...]]
 
 
 def _add_edges_forward(
-    edge: _Edge, ends: tuple[tuple[int, int], ...], *args: Any
+    edge: Edge, ends: Ends, ops: Array | None, inputs: Array | None, nodes: Array, *own: Any
 ) -> tuple[Array, _Saved]:
-    nodes = _walk(edge, ends, *args)
-    ops, inputs, _, kernels, weights = args
-    return nodes, (ops, inputs, nodes, kernels, weights)
+    nodes = _walk(edge, ends, ops, inputs, nodes, *own)
+    return nodes, (ends, ops, inputs, nodes, own)
 
 
-def _add_edges_backward(
-    edge: _Edge, ends: tuple[tuple[int, int], ...], saved: _Saved, dnodes: Array
-) -> tuple[Any, ...]:
+def _add_edges_backward(edge: Edge, saved: _Saved, dnodes: Array) -> tuple[Any, ...]:
     """The edges in reverse; where they lead from nodes to nodes, so do the cotangents."""
-    ops, inputs, nodes, kernels, weights = saved
+    ends, ops, inputs, nodes, own = saved
     sources = nodes if inputs is None else inputs
 
     def pull(dsources: Array, along: tuple[Any, ...]) -> tuple[Array, Any]:
@@ -93,18 +87,12 @@ def _add_edges_backward(
         dx, *down = jax.vjp(partial(edge, op), _at(sources, source), *own)[1](dy)
         return _put(dsources, source, _at(dsources, source) + dx), down
 
-    along = (_ends(ends), ops, kernels, weights)
     start = dnodes if inputs is None else jnp.zeros_like(inputs)
-    dsources, down = lax.scan(pull, start, along, reverse=True)
-    return None, *((None, dsources) if inputs is None else (dsources, dnodes)), *down
+    dsources, down = lax.scan(pull, start, (ends, ops, *own), reverse=True)
+    return None, None, *((None, dsources) if inputs is None else (dsources, dnodes)), *down
 
 
 add_edges.defvjp(_add_edges_forward, _add_edges_backward)
-
-
-def _ends(ends: tuple[tuple[int, int], ...]) -> tuple[Array, Array]:
-    sources, targets = np.asarray(ends, np.int32).T
-    return jnp.asarray(sources), jnp.asarray(targets)
 
 
 def _at(images: Array, i: Array) -> Array:
@@ -133,7 +121,7 @@ def sampled_edge(
         kernels: of all operations.
         weights: [K].
     """
-    return _switched(branches, op, x, kernels, weights[op]) + other_weights(weights, op)
+    return switched(branches, op, x, kernels, weights[op]) + other_weights(weights, op)
 
 
 def other_weights(weights: Array, op: Array) -> Array:
@@ -146,32 +134,35 @@ def other_weights(weights: Array, op: Array) -> Array:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _switched(
-    branches: tuple[Branch, ...], op: Array, x: Array, kernels: Any, weight: Array
-) -> Array:
-    y: Array = lax.switch(op, branches, x, kernels, weight)
+def switched(branches: tuple[Edge, ...], op: Array, x: Array, *own: Any) -> Array:
+    """One of several branches, the others not computed, nor anything saved for them.
+
+    Args:
+        branches: (image, what is the edge's own) → image, K of them.
+        op: int [], which one.
+        x: the image.
+        own: what every branch is given beside the image, used or not.
+    """
+    y: Array = lax.switch(op, branches, x, *own)
     return y
 
 
-_Switched = tuple[Array, Array, Any, Array]
-
-
 def _switched_forward(
-    branches: tuple[Branch, ...], op: Array, x: Array, kernels: Any, weight: Array
-) -> tuple[Array, _Switched]:
-    return lax.switch(op, branches, x, kernels, weight), (op, x, kernels, weight)
+    branches: tuple[Edge, ...], op: Array, x: Array, *own: Any
+) -> tuple[Array, tuple[Any, ...]]:
+    return lax.switch(op, branches, x, *own), (op, x, *own)
 
 
 def _switched_backward(
-    branches: tuple[Branch, ...], saved: _Switched, dy: Array
+    branches: tuple[Edge, ...], saved: tuple[Any, ...], dy: Array
 ) -> tuple[Any, ...]:
     """Switches again and computes the operation anew: a switch saves what any branch would."""
     op, *primals = saved
 
-    def gradient_of(branch: Branch) -> Any:
+    def gradient_of(branch: Edge) -> Any:
         return lambda dy, *primals: jax.vjp(branch, *primals)[1](dy)
 
     return None, *lax.switch(op, [gradient_of(branch) for branch in branches], dy, *primals)
 
 
-_switched.defvjp(_switched_forward, _switched_backward)
+switched.defvjp(_switched_forward, _switched_backward)

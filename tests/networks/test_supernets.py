@@ -12,7 +12,7 @@ from jaxnas.networks.darts import EvaluationNetwork, PerKind, SupernetModule, la
 from jaxnas.networks.darts.edges import mixed_edge, sampled_edge
 from jaxnas.networks.darts.operations import before_norm, kernel_shapes
 from jaxnas.networks.nb201 import supernet_module
-from jaxnas.networks.supernet_edges import add_edges
+from jaxnas.networks.supernet_edges import add_edges, ends_of
 from jaxnas.spaces import darts, nb201
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -194,7 +194,7 @@ def test_edges_in_a_loop_are_edges_one_by_one(outer):
         return jnp.stack(nodes)
 
     args = images, nodes, kernels, weights
-    looped = partial(add_edges, toy_edge, ends, None)
+    looped = partial(add_edges, toy_edge, ends_of(ends), None)
     assert_close(
         value_and_cotangents(looped, dy, *args), value_and_cotangents(one_by_one, dy, *args)
     )

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxnas.networks.layers import BN_EPSILON
+from jaxnas.networks.layers import BN_EPSILON, BatchNormMode, Moments
 from jaxnas.types import Array
 
 _PRECISION = lax.Precision.HIGHEST
@@ -150,10 +150,10 @@ relu_depthwise.defvjp(_relu_depthwise_forward, _relu_depthwise_backward)
 # --- batch normalisation --------------------------------------------------------------------------
 
 
-@jax.custom_vjp
-def batch_norm(x: Array, scale: Array, shift: Array) -> Array:
-    """Batch normalisation by the statistics of the batch; scale and shift [C]."""
-    return _batch_norm_forward(x, scale, shift)[0]
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def batch_norm(x: Array, scale: Array, shift: Array, mode: BatchNormMode = "batch") -> Array:
+    """Batch normalisation; scale and shift [C], `mode` as `jaxnas.networks.layers.moments`' is."""
+    return _batch_norm_forward(x, scale, shift, mode)[0]
 
 
 def wide(a: Array) -> Array:
@@ -161,25 +161,41 @@ def wide(a: Array) -> Array:
     return a[:, None, None, None]
 
 
+def _moments(x: Array, mode: BatchNormMode) -> Moments:
+    """[C, 1, 1, 1], [C, 1, 1, B] for each example alone, or [1, 1, 1, 1] if frozen."""
+    if mode == "frozen":
+        mean = jnp.zeros((1, 1, 1, 1), x.dtype)
+        return Moments(mean, lax.rsqrt(jnp.ones_like(mean) + BN_EPSILON))
+    mean = x.mean(_axes(mode), keepdims=True)
+    variance = jnp.square(x).mean(_axes(mode), keepdims=True) - jnp.square(mean)
+    return Moments(mean, lax.rsqrt(jnp.maximum(variance, 0) + BN_EPSILON))
+
+
+def _axes(mode: BatchNormMode) -> tuple[int, ...]:
+    return (1, 2) if mode == "example" else (1, 2, 3)
+
+
 def _batch_norm_forward(
-    x: Array, scale: Array, shift: Array
-) -> tuple[Array, tuple[Array, Array, Array, Array]]:
-    mean = x.mean((1, 2, 3))
-    variance = jnp.square(x).mean((1, 2, 3)) - jnp.square(mean)
-    inverse = lax.rsqrt(jnp.maximum(variance, 0) + BN_EPSILON)
-    y = (x - wide(mean)) * wide(inverse * scale) + wide(shift)
-    return y, (x, mean, inverse, scale)
+    x: Array, scale: Array, shift: Array, mode: BatchNormMode
+) -> tuple[Array, tuple[Array, Moments, Array]]:
+    by = _moments(x, mode)
+    y = (x - by.mean) * (by.inverse * wide(scale)) + wide(shift)
+    return y, (x, by, scale)
 
 
 def _batch_norm_backward(
-    residuals: tuple[Array, Array, Array, Array], dy: Array
+    mode: BatchNormMode, residuals: tuple[Array, Moments, Array], dy: Array
 ) -> tuple[Array, Array, Array]:
-    x, mean, inverse, scale = residuals
-    along_shift = dy.sum((1, 2, 3))
-    along_scale = ((dy * x).sum((1, 2, 3)) - mean * along_shift) * inverse
-    count = x[0].size
-    dx = dy - wide(along_shift / count) - (x - wide(mean)) * wide(inverse * along_scale / count)
-    return dx * wide(inverse * scale), along_scale, along_shift
+    x, by, scale = residuals
+    along_shift = dy.sum(_axes(mode), keepdims=True)
+    along_scale = (dy * x).sum(_axes(mode), keepdims=True) - by.mean * along_shift
+    along_scale = along_scale * by.inverse
+    dx = dy
+    if mode != "frozen":
+        count = dy.size // along_shift.size
+        dx = dy - along_shift / count - (x - by.mean) * (by.inverse * along_scale / count)
+    total = (1, 2, 3)
+    return dx * (by.inverse * wide(scale)), along_scale.sum(total), along_shift.sum(total)
 
 
 batch_norm.defvjp(_batch_norm_forward, _batch_norm_backward)

@@ -5,6 +5,7 @@ normalisation with scale and shift, none after poolings; drop path on every oper
 the identity; an auxiliary head after the second reduction.
 """
 
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -17,7 +18,7 @@ from jaxnas.networks.darts import layers
 from jaxnas.networks.darts.operations import DILATION, factorised_reduction, in_layout
 from jaxnas.networks.initialisers import Initialisation, Initialiser
 from jaxnas.networks.layers import BN_EPSILON
-from jaxnas.networks.modules import Classifier, Conv
+from jaxnas.networks.modules import Classifier, Conv, Norm
 from jaxnas.spaces.darts import (
     KERNEL_SIZE,
     STEM_MULTIPLIER,
@@ -143,7 +144,8 @@ class Cell(nn.Module):
             else (self.genotype.normal, self.genotype.normal_concat)
         )
         entry = ReducedEntry if self.shape.halve_first else Entry
-        common = (self.train, self.init_kernel, self.dtype)
+        norm = partial(BatchNorm, self.train, self.dtype)
+        common = (norm, self.init_kernel, self.dtype)
         nodes = {
             0: entry(channels, *common, name="entry0")(before),
             1: Entry(channels, *common, name="entry1")(last),
@@ -173,7 +175,7 @@ class Entry(nn.Module):
     """Brings an input to the cell's width: ReLU, pointwise convolution, batch normalisation."""
 
     channels: int
-    train: bool
+    norm: Norm
     init_kernel: Initialiser
     dtype: Any
 
@@ -182,14 +184,14 @@ class Entry(nn.Module):
         shape = (self.channels, x.shape[0])
         kernel = self.param("pointwise", in_layout(self.init_kernel), shape, self.dtype)
         y = layers.pointwise(jax.nn.relu(x), kernel)
-        return BatchNorm(self.train, self.dtype, name="bn")(y)
+        return self.norm(name="bn")(y)
 
 
 class ReducedEntry(nn.Module):
     """The same of an input twice as large: a factorised reduction."""
 
     channels: int
-    train: bool
+    norm: Norm
     init_kernel: Initialiser
     dtype: Any
 
@@ -200,7 +202,7 @@ class ReducedEntry(nn.Module):
             half: self.param(half, in_layout(self.init_kernel), shape, self.dtype)
             for half in ("even", "odd")
         }
-        return BatchNorm(self.train, self.dtype, name="bn")(factorised_reduction(x, kernels))
+        return self.norm(name="bn")(factorised_reduction(x, kernels))
 
 
 class Operation(nn.Module):
@@ -208,7 +210,7 @@ class Operation(nn.Module):
 
     op: Op
     stride: int
-    train: bool
+    norm: Norm
     init_kernel: Initialiser
     dtype: Any
 
@@ -221,7 +223,7 @@ class Operation(nn.Module):
             case Op.AVG_POOL_3X3:
                 return layers.avg_pool(x, self.stride)
             case Op.SKIP_CONNECT:
-                common = (self.train, self.init_kernel, self.dtype)
+                common = (self.norm, self.init_kernel, self.dtype)
                 return ReducedEntry(channels, *common, name="reduce")(x)
         size, init = KERNEL_SIZE[self.op], in_layout(self.init_kernel)
         for i in range(2 if self.op in TWICE else 1):
@@ -230,7 +232,7 @@ class Operation(nn.Module):
             stride = self.stride if i == 0 else 1
             x = layers.relu_depthwise(x, depthwise, stride, DILATION.get(self.op, 1))
             x = layers.pointwise(x, pointwise)
-            x = BatchNorm(self.train, self.dtype, name=f"bn{i}")(x)
+            x = self.norm(name=f"bn{i}")(x)
         return x
 
 

@@ -26,7 +26,7 @@ from jaxnas.networks.darts.operations import (
 )
 from jaxnas.networks.initialisers import Initialisation, Initialiser
 from jaxnas.networks.modules import BatchNorm, Classifier, Conv
-from jaxnas.networks.supernet_edges import add_edges
+from jaxnas.networks.supernet_edges import add_edges, ends_of
 from jaxnas.spaces.darts import (
     EDGES,
     NODES,
@@ -203,4 +203,4 @@ class SuperEdges(nn.Module):
         )
         edge = partial(mixed_edge if ops is None else sampled_edge, self.stride)
         own = None if ops is None else ops[rows]
-        return add_edges(edge, self.edges.ends, own, inputs, nodes, kernels, weights[rows])
+        return add_edges(edge, ends_of(self.edges.ends), own, inputs, nodes, kernels, weights[rows])

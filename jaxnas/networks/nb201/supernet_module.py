@@ -18,7 +18,7 @@ from jaxnas.networks import initialisers, layers
 from jaxnas.networks.initialisers import Initialiser
 from jaxnas.networks.modules import BatchNorm
 from jaxnas.networks.nb201.network import Skeleton
-from jaxnas.networks.supernet_edges import add_edges, sampled_edge
+from jaxnas.networks.supernet_edges import add_edges, ends_of, sampled_edge
 from jaxnas.spaces.nb201 import EDGES, OPS, Op
 from jaxnas.types import Array
 
@@ -100,7 +100,7 @@ class SuperCell(nn.Module):
         kernels = jax.tree.map(lambda *own: jnp.stack(own), *edges)
         nodes = jnp.concatenate([x[None], jnp.zeros((_OUTPUT, *x.shape), x.dtype)])
         edge = partial(sampled_edge, _BRANCHES)
-        return add_edges(edge, EDGES, ops, None, nodes, kernels, weights)[_OUTPUT]
+        return add_edges(edge, ends_of(EDGES), ops, None, nodes, kernels, weights)[_OUTPUT]
 
 
 def _mixture(x: Array, edges: list[Kernels], weights: Array) -> Array:
