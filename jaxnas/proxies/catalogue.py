@@ -322,5 +322,10 @@ def make(name: str, **constants: Any) -> Proxy:
 
     Raises:
         ValueError: there is no such proxy; the sentence names the nearest.
+
+    Example:
+        >>> from jaxnas import proxies
+        >>> proxies.make("js_n10")
+        js(noise=10.0)
     """
     return entry(name).make(**constants)

@@ -1,4 +1,7 @@
-r"""The scores of seeds 000 (GT-NAS, published as KNAS, Xu et al., ICML 2021), section 3 and 5.
+r"""The scores of gradients of single examples, and the kernel of GT-NAS.
+
+Source: Xu et al., "A Gradient-based Kernel Approach for Efficient Network Architecture Search"
+(GT-NAS), sections 3 and 5, published as "KNAS: Green Neural Architecture Search", ICML 2021.
 
 :math:`G` [µ, r] holds the examples' gradients, :math:`P = GG^T` and
 :math:`C_{ij} = P_{ij} / (\|g_i\| \|g_j\|)`. Over all parameters of the network; `layerwise` gives
@@ -18,19 +21,31 @@ from jaxnas.proxies.quantities import (
     mean_gram,
 )
 from jaxnas.proxies.subject import Subject
+from jaxnas.representation import shown_by_call
 from jaxnas.types import Apply, Array, Params
 
 
+@shown_by_call
 def gradient_kernel(*, together: bool = False) -> Proxy:
-    r"""The mean of P, diagonal included, exactly :math:`\|\frac1\mu \sum_i g_i\|^2`.
+    r"""Gradient kernel: the mean of P, diagonal included.
 
-    One backward pass, no Gram matrix unless another score needs it. Source: seeds 000, section 5.
+    It is exactly :math:`\|\frac1\mu \sum_i g_i\|^2`.
+
+    One backward pass, no Gram matrix unless another score needs it. Source: GT-NAS, section 5.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnas import proxies
+        >>> x, w, y = jnp.eye(3, 5), jnp.eye(5, 4), jnp.arange(3)
+        >>> print(f"{proxies.gradient_kernel()(lambda w, x: x @ w, w, x, y):.3f}")
+        0.122
     """
     return Proxy(
         "gradient_kernel", SquaredMeanGradient(together), lambda squared_norm: squared_norm
     )
 
 
+@shown_by_call
 def gradient_kernel_sampled(
     *,
     examples: int = 50,
@@ -39,11 +54,13 @@ def gradient_kernel_sampled(
     seed: int = 0,
     together: bool = False,
 ) -> Proxy:
-    r"""The paper's estimator of the kernel: µ examples, θ parameters sampled in each layer.
+    r"""Sampled gradient kernel, the paper's estimator.
+
+    µ examples, θ parameters sampled in each layer.
 
     "We normalize gradients by subtracting the average of sampled gradients" is read as the average
     over each example's sampled parameters: over the examples it would make the mean of P zero.
-    Source: seeds 000, sections 3 and 5 (µ = θ = 50).
+    Source: GT-NAS, sections 3 and 5 (µ = θ = 50).
 
     Args:
         examples: µ.
@@ -51,6 +68,13 @@ def gradient_kernel_sampled(
         centred: whether that average is subtracted.
         seed: of the sample of parameters.
         together: see the module.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnas import proxies
+        >>> x, w, y = jnp.eye(3, 5), jnp.eye(5, 4), jnp.arange(3)
+        >>> print(f"{proxies.gradient_kernel_sampled(examples=3)(lambda w, x: x @ w, w, x, y):.3f}")
+        0.122
     """
     gradients = ExampleGradients(together, parameters, examples, centred, seed)
     label = name(
@@ -63,29 +87,68 @@ def gradient_kernel_sampled(
     return Proxy(label, gradients, mean_gram)
 
 
+@shown_by_call
 def gradient_value(*, together: bool = False) -> Proxy:
-    """V, the mean of |G| over examples and parameters. Source: seeds 000, section 3."""
+    """Gradient value V, the mean of |G| over examples and parameters.
+
+    Source: GT-NAS, section 3.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnas import proxies
+        >>> x, w, y = jnp.eye(3, 5), jnp.eye(5, 4), jnp.arange(3)
+        >>> print(f"{proxies.gradient_value()(lambda w, x: x @ w, w, x, y):.3f}")
+        0.052
+    """
     return Proxy("gradient_value", ExampleGradients(together), _value)
 
 
+@shown_by_call
 def gradient_correlation(*, together: bool = False) -> Proxy:
-    """R, the mean of C, diagonal included. Source: seeds 000, section 3."""
+    """Gradient correlation R, the mean of C, diagonal included.
+
+    Source: GT-NAS, section 3.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnas import proxies
+        >>> x, w, y = jnp.eye(3, 5), jnp.eye(5, 4), jnp.arange(3)
+        >>> print(f"{proxies.gradient_correlation()(lambda w, x: x @ w, w, x, y):.3f}")
+        0.333
+    """
     return Proxy("gradient_correlation", ExampleGradients(together), _correlation)
 
 
+@shown_by_call
 def gradient_trace(*, together: bool = False) -> Proxy:
-    """The mean of P's diagonal: the kernel without its correlations."""
+    """Trace of P over the number of examples: the kernel without its correlations.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnas import proxies
+        >>> x, w, y = jnp.eye(3, 5), jnp.eye(5, 4), jnp.arange(3)
+        >>> print(f"{proxies.gradient_trace()(lambda w, x: x @ w, w, x, y):.3f}")
+        0.367
+    """
     return Proxy("gradient_trace", ExampleGradients(together), _trace)
 
 
 def layerwise(
     apply: Apply, params: Params, x: Array, y: Array, *, together: bool = False
 ) -> dict[str, Params]:
-    """The four scores of each parameter tensor on its own, as seeds 000 draws them by layer.
+    """The four scores of each parameter tensor on its own, as GT-NAS draws them by layer.
 
     Returns:
         For "gradient_kernel", "gradient_value", "gradient_correlation" and "gradient_trace" a tree
         like the parameters, of float64 scalars; NaN where the gradient is zero.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnas import proxies
+        >>> x, params, y = jnp.eye(3, 5), {"w": jnp.eye(5, 4)}, jnp.arange(3)
+        >>> layers = proxies.layerwise(lambda p, x: x @ p["w"], params, x, y)
+        >>> print(f"{layers['gradient_trace']['w']:.3f}")
+        0.367
     """
     # Made outside the float64 scope: the network keeps the types it has there.
     subject = make_subject(apply, params, x, y, ())

@@ -1,4 +1,6 @@
-r"""Scores of the gradient in parameter space, seeds 002, section 3.2.
+r"""Scores of the gradient in parameter space.
+
+Source: "Improving Zero-Shot Neural Architecture Search with Parameters Scoring", section 3.2.
 
 Each tensor's gradient is a matrix with one row per output; :math:`S_i` is its eigenvalue or cosine
 score, i in forward order over the N tensors in use with two or more axes.
@@ -20,38 +22,65 @@ from jax import lax
 from jaxnas.proxies.proxy import Proxy, name
 from jaxnas.proxies.quantities import ParameterGradient, Tensors
 from jaxnas.proxies.similarity import ROOT, K, cosine_score, eigenvalue_score, spectrum
+from jaxnas.representation import shown_by_call
 from jaxnas.types import Array
 
 Zeros = Literal["keep", "structural-removed"]
 
 
+@shown_by_call
 def pjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
     r"""Parameters Jacobian score: :math:`\frac1N \sum_i S_i`, eigenvalue scores.
 
-    Source: seeds 002, section 3.2 (PJS).
+    Source: Parameters Scoring, section 3.2 (PJS).
 
     Args:
         zeros: whether eigenvalues that are zero for the shapes' sake count; see the module.
         k: constant that keeps the logarithm and the reciprocal finite.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnas import proxies
+        >>> x, w, y = jnp.eye(3, 5), jnp.eye(5, 4), jnp.arange(3)
+        >>> print(f"{proxies.pjs()(lambda w, x: x @ w, w, x, y):.3f}")
+        -99991.624
     """
     return Proxy(_name("pjs", zeros, k), ParameterGradient(), _mean, EigenvalueScores(zeros, k))
 
 
+@shown_by_call
 def pjsc(*, root: int = ROOT) -> Proxy:
     r"""Parameters Jacobian score by cosines: :math:`\frac1N \sum_i S_i`.
 
-    Source: seeds 002, section 3.2 (PJSC).
+    Source: Parameters Scoring, section 3.2 (PJSC).
 
     Args:
         root: the root taken of the cosines' absolute values.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnas import proxies
+        >>> x, w, y = jnp.eye(3, 5), jnp.eye(5, 4), jnp.arange(3)
+        >>> print(f"{proxies.pjsc()(lambda w, x: x @ w, w, x, y):.3f}")
+        0.061
     """
     return Proxy(name("pjsc", ("root", root, ROOT)), ParameterGradient(), _mean, CosineScores(root))
 
 
+@shown_by_call
 def wpjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
-    r"""Weighted towards the output: :math:`\frac1N \frac{2}{N(N+1)} \sum_i i\,S_i`, as printed.
+    r"""Parameters Jacobian score weighted towards the output, as printed.
 
-    Source: seeds 002, section 3.2 (WPJS). Arguments as `pjs`'s.
+    It is :math:`\frac1N \frac{2}{N(N+1)} \sum_i i\,S_i`.
+
+    Source: Parameters Scoring, section 3.2 (WPJS). Arguments as `pjs`'s.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnas import proxies
+        >>> x, w, y = jnp.eye(3, 5), jnp.eye(5, 4), jnp.arange(3)
+        >>> print(f"{proxies.wpjs()(lambda w, x: x @ w, w, x, y):.3f}")
+        -99991.624
     """
     return Proxy(
         _name("wpjs", zeros, k),
@@ -61,10 +90,20 @@ def wpjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
     )
 
 
+@shown_by_call
 def wpjsi(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
-    r"""Weighted towards the input: :math:`\frac1N \frac{2}{N(N+1)} \sum_i (N+1-i)\,S_i`.
+    r"""Parameters Jacobian score weighted towards the input.
 
-    Source: seeds 002, section 3.2 (WPJSI). Arguments as `pjs`'s.
+    It is :math:`\frac1N \frac{2}{N(N+1)} \sum_i (N+1-i)\,S_i`.
+
+    Source: Parameters Scoring, section 3.2 (WPJSI). Arguments as `pjs`'s.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnas import proxies
+        >>> x, w, y = jnp.eye(3, 5), jnp.eye(5, 4), jnp.arange(3)
+        >>> print(f"{proxies.wpjsi(zeros='structural-removed')(lambda w, x: x @ w, w, x, y):.3f}")
+        -3.137
     """
     return Proxy(
         _name("wpjsi", zeros, k),
@@ -90,7 +129,7 @@ class EigenvalueScores:
 
     def __post_init__(self) -> None:
         if self.zeros not in ("keep", "structural-removed"):
-            raise ValueError(f'zeros must be "keep" or "structural-removed", not {self.zeros!r}')
+            raise ValueError(f'zeros: expected "keep" or "structural-removed", got {self.zeros!r}')
 
     def of(self, gradient: Tensors) -> TensorScores:
         def score(rows: Array, is_output: Array) -> Array:
@@ -150,9 +189,10 @@ def _score_tensors(gradient: Tensors, score: Callable[[Array, Array], Array]) ->
     for members in groups.values():
         at = jnp.asarray([place for i in members for place in gradient.places[i]])
         several = [gradient.rows[i] for i in members]
-        stacked = jnp.concatenate(
-            [rows if rows.ndim == 3 else jnp.expand_dims(rows, 0) for rows in several]
-        )
+        if all(rows.ndim == 2 for rows in several):
+            stacked = jnp.stack(several)
+        else:
+            stacked = jnp.concatenate([rows if rows.ndim == 3 else rows[None] for rows in several])
         found = lax.map(score_if_live, (gradient.live[at], is_output[at], stacked))
         scores = scores.at[at].set(found)
     return TensorScores(scores, gradient.live)

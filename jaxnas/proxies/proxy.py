@@ -1,7 +1,7 @@
 """The one shape of all proxies."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import jax
@@ -21,7 +21,7 @@ class Statistic(Protocol):
     def of(self, gradient: Any) -> Any: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Proxy:
     """A score of one network at initialisation; higher is better.
 
@@ -34,6 +34,7 @@ class Proxy:
         reduce: from the gradient, or its statistic, to the score, a float64 scalar.
         statistic: computed once for all proxies that share it.
         noise: amplitude of the noise added to the input, 0 for none.
+        shown: how it is shown, the call that made it.
     """
 
     name: str
@@ -41,6 +42,14 @@ class Proxy:
     reduce: Callable[[Any], Array]
     statistic: Statistic | None = None
     noise: float = 0.0
+    shown: str = field(default="", compare=False)
+
+    def __repr__(self) -> str:
+        return self.shown or f"Proxy({self.name!r})"
+
+    def shown_as(self, text: str) -> "Proxy":
+        """The same proxy, shown as `text`."""
+        return replace(self, shown=text)
 
     def __call__(
         self,
@@ -218,6 +227,14 @@ def score(
 
     Raises:
         ValueError: an unknown proxy, or images and labels of different lengths.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnas import proxies
+        >>> x, w, y = jnp.eye(3, 5), jnp.eye(5, 4), jnp.arange(3)
+        >>> found = proxies.score(["gradient_kernel", "js"], lambda w, x: x @ w, w, x, y)
+        >>> print(f"{found['gradient_kernel']:.3f}")
+        0.122
     """
     chosen = [make(proxy) if isinstance(proxy, str) else proxy for proxy in proxies]
     x, y = jnp.asarray(x), jnp.asarray(y)

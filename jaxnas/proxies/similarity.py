@@ -1,4 +1,4 @@
-"""How alike the rows of a matrix are: the two functionals of the scores of seeds 002.
+"""How alike the rows of a matrix are: the two functionals of the Jacobian scores.
 
 Everything in float64; a matrix is [rows, columns].
 Source: "Improving Zero-Shot Neural Architecture Search with Parameters Scoring", section 3.2.

@@ -1,5 +1,7 @@
 """Every proxy against closed forms, against numpy on explicit Jacobians, and against a contract."""
 
+import doctest
+import inspect
 import itertools
 import json
 import subprocess
@@ -15,10 +17,17 @@ import pytest
 from jax import lax
 
 from jaxnas import proxies
-from jaxnas.proxies import CATALOGUE, make
+from jaxnas.proxies import catalogue, make
 from jaxnas.proxies.forward_order import forward_order
 from jaxnas.proxies.parameter_jacobian import TensorScores, structural_zeros
-from jaxnas.proxies.proxy import add_noise, evaluate, make_subject, standard_noise
+from jaxnas.proxies.proxy import (
+    add_noise,
+    evaluate,
+    for_batch_norm,
+    make_subject,
+    passes,
+    standard_noise,
+)
 from jaxnas.proxies.similarity import correlation, cosine_score, eigenvalue_score, spectrum
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -123,7 +132,7 @@ def weighted(scores, weights):
 
 
 def directly(name, apply, params, x, y, order, noise):
-    """A score of the catalogue by numpy; `gradient_kernel_sampled` without its sampling."""
+    """A proxy of the catalogue by numpy; `gradient_kernel_sampled` without its sampling."""
     if "_n" in name and not name.endswith("_nz"):
         name, level = name.split("_n")
         x = np.asarray(x) + float(level) * np.var(x) * np.asarray(noise)
@@ -158,7 +167,8 @@ def directly(name, apply, params, x, y, order, noise):
     raise KeyError(name)
 
 
-EXACT = [name for name in CATALOGUE if name != "gradient_kernel_sampled"]
+PROXIES = catalogue.names("proxy")
+EXACT = [name for name in PROXIES if name != "gradient_kernel_sampled"]
 
 
 @pytest.mark.parametrize("which", ["mlp", "flax"])
@@ -476,15 +486,12 @@ each = pytest.mark.parametrize("name", CONTRACTS)
 
 
 def test_the_contract_is_complete():
-    assert CONTRACTS.keys() == CATALOGUE.keys()
-    not_factories = {"CATALOGUE", "Proxy", "layerwise", "make", "score"}
-    used = {getattr(entry.make, "func", entry.make) for entry in CATALOGUE.values()}
-    factories = {getattr(proxies, name) for name in set(proxies.__all__) - not_factories}
-    assert used == factories
-    for name, entry in CATALOGUE.items():
+    assert tuple(CONTRACTS) == PROXIES
+    not_factories = {"CATALOGUE", "Entry", "Proxy", "layerwise", "make", "score"}
+    used = {entry.factory.split(":")[1] for entry in catalogue.CATALOGUE if entry.kind == "proxy"}
+    assert used == set(proxies.__all__) - not_factories
+    for name in PROXIES:
         assert make(name).name == name
-        assert entry.meaning
-        assert entry.paper in ("GT-NAS", "parameters scoring")
 
 
 @pytest.fixture(scope="module")
@@ -551,7 +558,7 @@ def test_a_network_that_ignores_its_input():
         return 0 * x.reshape(len(x), -1) @ params["w"] + params["b"]
 
     x, y = model("mlp")[2:4]
-    found = proxies.score(list(CATALOGUE), ignores, params, x, y)
+    found = proxies.score(list(PROXIES), ignores, params, x, y)
     assert {name: np.isnan(value) for name, value in found.items()} == {
         name: contract.nan_if_ignored for name, contract in CONTRACTS.items()
     }
@@ -559,7 +566,7 @@ def test_a_network_that_ignores_its_input():
 
 def test_sharing_gradients_changes_nothing():
     apply, params, x, y, _ = model("mlp")
-    together = proxies.score(list(CATALOGUE), apply, params, x, y, seed=2)
+    together = proxies.score(list(PROXIES), apply, params, x, y, seed=2)
     for name in ("js", "js_n10", "wpjs", "pjs_nz", "gradient_value", "gradient_kernel_sampled"):
         alone = proxies.score([name], apply, params, x, y, seed=2)
         assert alone[name] == pytest.approx(together[name], rel=1e-8), name
@@ -627,14 +634,70 @@ def test_forward_order_is_of_use_not_of_names():
 
 def test_errors():
     apply, params, x, y, _ = model("mlp")
-    with pytest.raises(ValueError, match=r'no proxy "jss": did you mean "js'):
+    with pytest.raises(ValueError, match=r"score 'jss': .*did you mean 'js'"):
         proxies.score(["jss"], apply, params, x, y)
     with pytest.raises(ValueError, match="gradient_kernel"):
         make("gradient_kernal")
-    with pytest.raises(ValueError, match="x holds 50 and y 49"):
+    with pytest.raises(ValueError, match="y: expected 50 labels, .* got 49"):
         proxies.score(["js"], apply, params, x, y[:-1])
     with pytest.raises(ValueError, match="structural-removed"):
         proxies.pjs(zeros="drop")  # type: ignore[arg-type]
+
+
+def test_a_proxy_is_shown_as_its_call():
+    shown = {
+        "js(noise=0.1)": proxies.js(noise=0.1),
+        "js()": proxies.js(noise=0.0),
+        "wpjs(zeros='structural-removed')": make("wpjs_nz"),
+        "gradient_kernel_sampled(examples=8, seed=1)": proxies.gradient_kernel_sampled(
+            examples=8, seed=1
+        ),
+    }
+    assert [repr(proxy) for proxy in shown.values()] == list(shown)
+
+
+def test_batch_normalisation_decides_whether_examples_share_a_batch():
+    """Joint where examples meet, and where only the kernel is asked, which is cheaper so."""
+    kernel, trace, js = make("gradient_kernel"), make("gradient_trace"), make("js")
+
+    def joint(chosen, statistics):
+        return [
+            getattr(proxy.gradient, "together", None)
+            for proxy in for_batch_norm(chosen, statistics)
+        ]
+
+    assert joint([kernel, trace, js], "batch") == [True, True, None]
+    assert joint([kernel, js], "example") == [True, None]
+    assert joint([kernel, trace, js], "example") == [False, False, None]
+    assert joint([js], "example") == [None]
+
+
+def test_proxies_share_passes_by_what_they_differentiate_and_their_noise():
+    names = ("js", "pjs", "gradient_kernel", "js_n10", "gradient_trace", "jsc_n10", "pjsc")
+    groups = passes([make(name) for name in names])
+    assert [[proxy.name for proxy in group.proxies] for group in groups] == [
+        ["js", "pjs", "pjsc"],
+        ["gradient_kernel", "gradient_trace"],
+        ["js_n10", "jsc_n10"],
+    ]
+    assert [group.noise for group in groups] == [0, 0, 10]
+    assert [len(group.quantities) for group in groups] == [2, 2, 1]
+
+
+def doctests():
+    found = doctest.DocTestFinder(recurse=False)
+    public = {name: getattr(proxies, name) for name in proxies.__all__}
+    functions = {name: value for name, value in public.items() if inspect.isfunction(value)}
+    assert len(functions) == len(public) - 3  # but the list and two types
+    return {name: found.find(value, name, globs={}) for name, value in functions.items()}
+
+
+@pytest.mark.parametrize("name", sorted(set(proxies.__all__) - {"CATALOGUE", "Entry", "Proxy"}))
+def test_each_public_function_has_an_example_that_runs(name):
+    (example,) = doctests()[name]
+    assert 1 < len(example.examples) <= 5
+    with jax.enable_x64(False):
+        assert doctest.DocTestRunner().run(example).failed == 0
 
 
 def test_tensors_of_one_axis_alone_have_no_parameter_score():

@@ -34,8 +34,11 @@ class ExamplePass:
     ) -> dict[Quantity, Any]:
         """The quantities; the examples' gradients tell the norm of their mean."""
         every = ExampleGradients(self.together)
-        sums = every.compute(subject) if every in quantities else None
-        return {quantity: quantity.given(sums, subject) for quantity in quantities}
+        values: dict[Quantity, Any] = {}
+        # The norm of the mean last, when the examples' gradients are there.
+        for quantity in sorted(quantities, key=lambda quantity: quantity.cheaper_jointly):
+            values[quantity] = quantity.given(values.get(every), subject)
+        return values
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,8 @@ class ExampleGradients:
         return replace(self, together=True)
 
     def given(self, sums: GradientSums | None, subject: Subject) -> GradientSums:
-        """The value, where it is that of all gradients the sums themselves if there are any."""
-        is_every = self == ExampleGradients(self.together)
-        return sums if is_every and sums is not None else self.compute(subject)
+        """The value, whatever is there."""
+        return self.compute(subject)
 
     def compute(self, subject: Subject) -> GradientSums:
         """The sums over all parameters."""

@@ -145,8 +145,8 @@ def _rows(gradient: Array, output_axis: int) -> Array:
 
 def _in_order(flags: list[Any], places: list[tuple[int, ...]]) -> Array:
     """The flags of tensors and of stacks as bool [N], each in its place."""
-    if all(len(members) == 1 for members in places):
-        return jnp.asarray([jnp.reshape(flag, ()) for flag in flags], dtype=bool)
+    if all(jnp.ndim(flag) == 0 for flag in flags):
+        return jnp.asarray(flags, dtype=bool)
     joined = jnp.concatenate([jnp.atleast_1d(flag) for flag in flags]).astype(bool)
     at = jnp.asarray([place for members in places for place in members])
     return jnp.zeros(len(joined), bool).at[at].set(joined)
