@@ -1,25 +1,31 @@
 """Search strategies, which ask for trainings, and experiments with them.
 
 `search` runs a strategy on a `Query`: `tabular` answers from a benchmark's table, any other
-function of a cell may train for real.
+function of an arch may train for real. `simulate` runs any of `METHODS` many times on a table.
 """
 
 from jaxnas.search.evolution import regularized_evolution
 from jaxnas.search.experiment import Found, Run, Summary, optimum, repeat, searching, summarise
 from jaxnas.search.hyperband import bohb
 from jaxnas.search.literature import published
+from jaxnas.search.methods import METHODS, Method
 from jaxnas.search.policy_gradient import reinforce
 from jaxnas.search.sampling import random_search
 from jaxnas.search.score_then_train import Score, candidates, gt_nas
+from jaxnas.search.simulation import Searched, Simulation, simulate
 from jaxnas.search.strategy import Answer, Query, Strategy, Trace, each, search, tabular
 from jaxnas.search.yardsticks import baselines, draw, picking
 
 __all__ = [
+    "METHODS",
     "Answer",
     "Found",
+    "Method",
     "Query",
     "Run",
     "Score",
+    "Searched",
+    "Simulation",
     "Strategy",
     "Summary",
     "Trace",
@@ -38,6 +44,7 @@ __all__ = [
     "repeat",
     "search",
     "searching",
+    "simulate",
     "summarise",
     "tabular",
 ]
