@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-import pyarrow as pa  # type: ignore[import-untyped]
-
 from jaxnas.search.evolution import regularized_evolution
 from jaxnas.search.hyperband import bohb
 from jaxnas.search.policy_gradient import reinforce
@@ -23,6 +21,8 @@ from jaxnas.search.strategy import Strategy
 from jaxnas.words import unknown
 
 if TYPE_CHECKING:
+    import pyarrow as pa  # type: ignore[import-untyped]
+
     from jaxnas.estimators import Estimator
     from jaxnas.estimators.temperature import Temperature
 
