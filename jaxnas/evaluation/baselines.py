@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from jaxnas.evaluation.pairs import Floats
+from jaxnas.results import settings_of, space_of
 from jaxnas.spaces import DEFAULT, Sizes, Space
 
 # A zero eigenvalue's share of an eigenvalue score, -(log k + 1/k) at k = 1e-5, rounded.
@@ -54,6 +56,21 @@ def counts(
         "num_tensors": tensors,
         "tensor_count": -_ZERO_EIGENVALUE * found.zeros / tensors,
     }
+
+
+def counted(table: pa.Table, archs: Sequence[str]) -> dict[str, Floats]:
+    """Counts of architectures' networks as a table's run has them, by name, [n] each.
+
+    Args:
+        table: of `jaxnas.score`.
+        archs: [n].
+
+    Raises:
+        ResultsError: the table has no settings.
+    """
+    settings = settings_of(table)
+    sizes = Sizes(settings["channels"], settings["depth"])
+    return counts(archs, space_of(table), sizes, settings["num_classes"], settings["image_size"])
 
 
 def chance(archs: Sequence[str], draws: int, seed: int, space: Space = DEFAULT) -> Floats:

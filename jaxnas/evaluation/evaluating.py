@@ -15,8 +15,8 @@ from jaxnas.evaluation import baselines, measures, metrics, picking
 from jaxnas.evaluation.bootstrap import bootstrap
 from jaxnas.evaluation.pairs import Floats
 from jaxnas.evaluation.scores import Cells, Score, average, cells_of, combined, scores_of
-from jaxnas.results import settings_of, space_of
-from jaxnas.spaces import Sizes, Space
+from jaxnas.results import space_of
+from jaxnas.spaces import Space
 
 Accuracy: TypeAlias = NDArray[np.floating[Any]] | Mapping[str, float]
 """Per cent by official index, [size of the space], or by arch."""
@@ -116,17 +116,10 @@ def evaluate(
         EvaluationError: fewer than ten cells, or cells without an accuracy.
         ResultsError: the table has no settings, or lacks a score that is to be combined.
     """
-    space, settings = space_of(table), settings_of(table)
-    cells = cells_of(table)
+    space, cells = space_of(table), cells_of(table)
     archs, function = cells.archs, cells.function
     truth = _accuracies(cells, accuracy, space)
-    counted = baselines.counts(
-        archs,
-        space,
-        Sizes(settings["channels"], settings["depth"]),
-        settings["num_classes"],
-        settings["image_size"],
-    )
+    counted = baselines.counted(table, archs)
     scores = [
         *_constant(counted),
         Score(baselines.RANDOM, *_given(baselines.chance(archs, _RANDOM_DRAWS, seed, space))),
@@ -134,7 +127,7 @@ def evaluate(
     for name, score in scores_of(table).items():
         if name not in counted:
             scores += [score, average(score)] if len(score.values) > 1 else [score]
-    scores += [combined(table, by, cells, counted) for by in combinations]
+    scores += [combined(table, by) for by in combinations]
 
     params = counted[baselines.PARAMS]
     values, samples = bootstrap(scores, truth, params, function, resamples, seed, progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,8 +9,10 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from jaxnas.evaluation import baselines
 from jaxnas.evaluation.pairs import Floats
 from jaxnas.results import ranking
+from jaxnas.results.ranking import Values
 
 _ROW = ("cell", "arch", "function", "seed", "status")
 
@@ -103,33 +104,51 @@ def scores_of(table: pa.Table) -> dict[str, Score]:
     return found
 
 
-def combined(table: pa.Table, by: str, cells: Cells, counted: Mapping[str, Floats]) -> Score:
+def values(table: pa.Table, by: str) -> Values:
+    """What `jaxnas.results.ranking.score_values` gives, of counts too that the table lacks.
+
+    Args:
+        table: of `jaxnas.score` or `jaxnas.read_table`.
+        by: a score, or several joined by +.
+
+    Raises:
+        ResultsError: the table has no settings or no such scores.
+    """
+    lacking = [
+        name
+        for name in ranking.parse_by(by)
+        if name in baselines.NAMES and name not in table.column_names
+    ]
+    if lacking:
+        cells = cells_of(table)
+        counted = baselines.counted(table, cells.archs)
+        for name in lacking:
+            if name in counted:
+                table = table.append_column(name, pa.array(counted[name][cells.place]))
+    return ranking.score_values(table, by)
+
+
+def combined(table: pa.Table, by: str) -> Score:
     """A combination of scores such as "js+params", averaged over seeds.
 
     Each architecture has the value of its function; where that has no rank it is missing.
 
     Args:
         table: of `jaxnas.score` or `jaxnas.read_table`.
-        by: names of scores joined by +.
-        cells: of the table.
-        counted: counts by name, [n] over `cells`, that may be combined though the table lacks them.
+        by: names of scores joined by +; counts need not be in the table.
 
     Raises:
-        ResultsError: the table has no such scores, or `by` is no combination.
+        ResultsError: as `values`.
     """
-    names = ranking.parse_by(by)
-    for name in names:
-        if name in counted and name not in table.column_names:
-            table = table.append_column(name, pa.array(counted[name][cells.place]))
-    found = ranking.score_values(table, by)
-    places = {arch: place for place, arch in enumerate(cells.archs)}
+    found, archs = values(table, by), cells_of(table).archs
+    places = {arch: place for place, arch in enumerate(archs)}
     given = [places[arch] for arch in found.archs]
-    values = np.full((1, len(cells.archs)), np.nan)
-    values[0, given] = found.values
-    asked = np.zeros(values.shape, np.bool_)
+    over = np.full((1, len(archs)), np.nan)
+    over[0, given] = found.values
+    asked = np.zeros(over.shape, np.bool_)
     asked[0, given] = True
     seeds = int(np.max(found.seeds, initial=1))
-    return Score("+".join(names), values, asked, averaged=seeds)
+    return Score(ranking.PLUS.join(ranking.parse_by(by)), over, asked, averaged=seeds)
 
 
 def average(score: Score) -> Score:

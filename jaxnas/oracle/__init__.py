@@ -4,7 +4,21 @@
 both give an `Oracle`.
 """
 
-from jaxnas.oracle.reading import from_api, read
-from jaxnas.oracle.table import DATASETS, EPOCHS, SPLITS, Oracle, OracleError
+from typing import TYPE_CHECKING
+
+from jaxnas import lazy as _lazy
+
+if TYPE_CHECKING:
+    from jaxnas.oracle.reading import from_api, read
+    from jaxnas.oracle.table import DATASETS, EPOCHS, SPLITS, Oracle, OracleError
 
 __all__ = ["DATASETS", "EPOCHS", "SPLITS", "Oracle", "OracleError", "from_api", "read"]
+
+_HOMES = {
+    "table": ("DATASETS", "EPOCHS", "SPLITS", "Oracle", "OracleError"),
+    "reading": ("from_api", "read"),
+}
+
+__getattr__, __dir__ = _lazy.attach(
+    __name__, {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
+)

@@ -24,7 +24,6 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from jaxnas.data.images import DataError, one_line
 from jaxnas.data.pickles import read_dict
 from jaxnas.oracle import benchmark
-from jaxnas.oracle.benchmark import SPACE
 from jaxnas.oracle.columns import from_columns
 from jaxnas.oracle.files import arrays, read_columns
 from jaxnas.oracle.table import Oracle, OracleError
@@ -62,13 +61,13 @@ def read_archive(folder: Path, progress: Progress | None = None) -> Oracle:
     target = cached_table(folder)
     if target.exists():
         with contextlib.suppress(OracleError):  # a damaged table is made anew
-            return from_columns(read_columns(target), str(folder), SPACE)
+            return from_columns(read_columns(target), str(folder), benchmark.SPACE)
     with disk_errors(target.parent, "made"):
         target.parent.mkdir(parents=True, exist_ok=True)
     _check_meta(folder)
     parts = list(_parts(files, target, progress))
     table = pa.concat_tables((part for _, part in parts), promote_options="default")
-    oracle = from_columns(arrays(table), str(folder), SPACE)
+    oracle = from_columns(arrays(table), str(folder), benchmark.SPACE)
     write_atomically(target, _encode(table))
     for path, _ in parts:
         path.unlink(missing_ok=True)
@@ -100,10 +99,10 @@ def cell_files(folder: Path) -> dict[int, Path]:
             f"{folder} is not the NATS-Bench topology archive: expected the unpacked folder "
             f"{FOLDER} with {_META} and one NNNNNN.pickle.pbz2 a cell"
         )
-    if max(files) >= SPACE.size:
+    if max(files) >= benchmark.SPACE.size:
         raise OracleError(
-            f"{files[max(files)]} is of no cell: expected numbers up to {SPACE.size - 1}; "
-            f"is this the topology archive (tss)?"
+            f"{files[max(files)]} is of no cell: expected numbers up to "
+            f"{benchmark.SPACE.size - 1}; is this the topology archive (tss)?"
         )
     return dict(sorted(files.items()))
 
@@ -153,7 +152,7 @@ def _check_meta(folder: Path) -> None:
     """Raises OracleError unless the archive numbers its cells as the topology space does."""
     meta = _load(folder / _META, "the list of cells of NATS-Bench's topology archive")
     archs = meta.get("meta_archs")
-    if archs != [SPACE.arch(cell) for cell in range(SPACE.size)]:
+    if archs != [benchmark.SPACE.arch(cell) for cell in range(benchmark.SPACE.size)]:
         raise OracleError(
             f"{folder / _META} lists other cells than the topology space: expected {FOLDER}"
         )

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxnas.oracle import benchmark
-from jaxnas.oracle.archive import FOLDER, SPACE, Progress, read_archive
+from jaxnas.oracle.archive import FOLDER, Progress, read_archive
+from jaxnas.oracle.benchmark import SPACE
 from jaxnas.oracle.columns import from_columns
 from jaxnas.oracle.files import READERS, arrays, read_columns
 from jaxnas.oracle.table import Oracle, OracleError, check_indexed

@@ -1,4 +1,4 @@
-"""A cell as a graph: NAS-Bench-201's, or the normal and the reduction cell of a DARTS genotype."""
+"""An architecture as graphs, one of each of its cells, side by side."""
 
 from __future__ import annotations
 
@@ -16,24 +16,14 @@ from matplotlib.textpath import TextPath
 from jaxnas.plots import graph_layout
 from jaxnas.plots.graph_layout import Box, Edge, Node, Points
 from jaxnas.plots.style import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, VERMILLION, new_figure, save
-from jaxnas.spaces import darts, nb201
-from jaxnas.spaces.darts import Gene, Genotype
+from jaxnas.spaces import CellGraph, Space, find
+from jaxnas.spaces.space import OpKind
 
-# What an operation is called on its edge, and the colour of its kind.
-_NB201 = {
-    nb201.Op.SKIP: ("skip", GREEN),
-    nb201.Op.CONV1X1: ("conv 1×1", VERMILLION),
-    nb201.Op.CONV3X3: ("conv 3×3", BLUE),
-    nb201.Op.POOL: ("avg 3×3", ORANGE),
-}
-_DARTS = {
-    darts.Op.MAX_POOL_3X3: ("max 3×3", ORANGE),
-    darts.Op.AVG_POOL_3X3: ("avg 3×3", ORANGE),
-    darts.Op.SKIP_CONNECT: ("skip", GREEN),
-    darts.Op.SEP_CONV_3X3: ("sep 3×3", BLUE),
-    darts.Op.SEP_CONV_5X5: ("sep 5×5", BLUE),
-    darts.Op.DIL_CONV_3X3: ("dil 3×3", VERMILLION),
-    darts.Op.DIL_CONV_5X5: ("dil 5×5", VERMILLION),
+_COLOURS: dict[OpKind, str] = {
+    "skip": GREEN,
+    "pool": ORANGE,
+    "conv": BLUE,
+    "other conv": VERMILLION,
 }
 
 # Inches, but for the sizes of type, which are points.
@@ -67,68 +57,58 @@ class Graph:
     concatenated: tuple[int, ...] = ()
 
 
-def plot_cell(cell: int | str | Genotype, path: str | os.PathLike[str]) -> None:
-    """Draws a cell as a PNG: nodes from left to right, an arrow an operation, `none` left out.
+def plot_cell(arch: str | int, path: str | os.PathLike[str], space: str | Space = "nb201") -> None:
+    """Draws an architecture as a PNG: nodes from left to right, an arrow an operation.
+
+    `none` is left out; several kinds of cell are drawn side by side.
 
     Args:
-        cell: official index or arch string of a cell of NAS-Bench-201, or a genotype of the DARTS
-            space, whose two kinds of cell are drawn side by side.
+        arch: in the space's notation, or its official index.
         path: of the picture, replaced whole or not at all.
+        space: whose architecture it is, or the space's name.
 
     Raises:
-        ValueError: there is no such cell.
+        ValueError: there is no such architecture.
         ResultsError: the disk refuses.
     """
-    graphs = graphs_of(cell)
+    graphs = graphs_of(arch, find(space))
     save(lambda: draw(graphs), Path(path), dpi=300)
 
 
-def graphs_of(cell: int | str | Genotype) -> tuple[Graph, ...]:
-    """The graphs of a cell, as `plot_cell` takes it.
+def graphs_of(arch: str | int, space: Space) -> tuple[Graph, ...]:
+    """The graphs of an architecture, as `plot_cell` takes it.
 
     Raises:
-        ValueError: there is no such cell.
+        ValueError: there is no such architecture.
     """
-    if isinstance(cell, Genotype):
-        return (
-            _darts_graph("normal cell", cell.normal, cell.normal_concat),
-            _darts_graph("reduction cell", cell.reduce, cell.reduce_concat),
-        )
-    ops = nb201.arch_to_ops(cell) if isinstance(cell, str) else nb201.index_to_ops(cell)
-    return (_nb201_graph(ops),)
+    known = arch if isinstance(arch, str) else space.arch(arch)
+    return tuple(placed(graph) for graph in space.graphs(known))
 
 
-def _nb201_graph(ops: Sequence[int]) -> Graph:
-    last = nb201.EDGES[-1][1]
-    kept = [
-        (Edge(*edge), _NB201[nb201.Op(op)])
-        for edge, op in zip(nb201.EDGES, ops, strict=True)
-        if op != nb201.Op.NONE
-    ]
+def placed(graph: CellGraph) -> Graph:
+    """A cell's graph with places for its nodes, which are in a row.
+
+    Nodes with a number for a name are within the cell, those before them are its inputs. Two inputs
+    stand one above the other.
+    """
+    inner = [name.isdecimal() for name in graph.nodes]
+    inputs = inner.index(True)
+    if inputs == 1:
+        nodes = [
+            Node(_LONG_GAP * i, 0, _RADIUS if within else _END_RADIUS)
+            for i, within in enumerate(inner)
+        ]
+    else:
+        nodes = [Node(0, side * _INPUT_HEIGHT, _END_RADIUS, side) for side in (1, -1)]
+        nodes += [Node(_FIRST_GAP + _GAP * i, 0, _RADIUS) for i in range(sum(inner))]
+        nodes.append(Node(nodes[-1].x + _LAST_GAP, 0, _END_RADIUS))
     return Graph(
-        f"cell {nb201.ops_to_index(ops)}",
-        tuple(
-            Node(_LONG_GAP * i, 0, _END_RADIUS if i in (0, last) else _RADIUS)
-            for i in range(last + 1)
-        ),
-        ("in", *map(str, range(1, last)), "out"),
-        tuple(edge for edge, _ in kept),
-        tuple(op for _, op in kept),
-    )
-
-
-def _darts_graph(title: str, genes: Sequence[Gene], concat: Sequence[int]) -> Graph:
-    inputs = [Node(0, side * _INPUT_HEIGHT, _END_RADIUS, side) for side in (1, -1)]
-    inner = [Node(_FIRST_GAP + _GAP * i, 0, _RADIUS) for i in range(len(darts.NODES))]
-    output = Node(inner[-1].x + _LAST_GAP, 0, _END_RADIUS)
-    kept = [edge for edge in darts.edges_of(genes) if edge[0] != darts.Op.NONE]
-    return Graph(
-        title,
-        (*inputs, *inner, output),
-        ("$c_{k-2}$", "$c_{k-1}$", *map(str, range(len(inner))), "$c_k$"),
-        tuple(Edge(source, target) for _, source, target in kept),
-        tuple(_DARTS[op] for op, _, _ in kept),
-        tuple(concat),
+        graph.title,
+        tuple(nodes),
+        graph.nodes,
+        tuple(Edge(edge.source, edge.target) for edge in graph.edges),
+        tuple((edge.label, _COLOURS[edge.kind]) for edge in graph.edges),
+        graph.concatenated,
     )
 
 

@@ -15,10 +15,11 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from jaxnas.evaluation.scores import cells_of
 from jaxnas.plots.scales import scale_axis, short
 from jaxnas.plots.style import BLUE, GREY, VERMILLION, new_figure, save
-
-_ROW = ("cell", "arch", "function", "seed", "status")
+from jaxnas.results import space_of
+from jaxnas.results.table import score_columns
 
 # Inches.
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.15, 1.65
@@ -31,14 +32,14 @@ _FEW = 50
 
 
 class Scores(NamedTuple):
-    """A score of each function, the mean over seeds of its cell with the lowest index.
+    """A score of each function, the mean over seeds of its first architecture.
 
     Attributes:
-        functions: of which there is a score, rising, [F].
+        functions: what stands for those of which there is a score, rising, [F].
         values: [F], not finite where a seed's score is not.
     """
 
-    functions: NDArray[np.int64]
+    functions: NDArray[np.generic]
     values: NDArray[np.float64]
 
 
@@ -55,13 +56,13 @@ def plot_scores(table: pa.Table, path: Path, title: str = "") -> None:
         title: what the scores are of: data set, batch size and the like.
 
     Raises:
-        ResultsError: the disk refuses.
+        ResultsError: the table has no settings, or the disk refuses.
     """
     connected = table.filter(pa.array(_not_disconnected(table)))
-    scores = {
-        name: function_scores(connected, name) for name in table.column_names if name not in _ROW
-    }
-    save(lambda: _draw(scores, title, _counted(table, connected)), path, dpi=150)
+    scores = {name: function_scores(connected, name) for name in score_columns(table)}
+    headline = f"{space_of(table).title} cells before training"
+    counted = _counted(table, connected)
+    save(lambda: _draw(scores, headline, title, counted), path, dpi=150)
 
 
 def function_scores(table: pa.Table, name: str) -> Scores:
@@ -72,11 +73,11 @@ def function_scores(table: pa.Table, name: str) -> Scores:
         name: of the score.
     """
     table = table.filter(table[name].is_valid())
-    cells, of_row = table["cell"].to_numpy(), table["function"].to_numpy().astype(np.int64)
-    functions, group = np.unique(of_row, return_inverse=True)
-    lowest = np.full(len(functions), np.iinfo(np.int64).max)
-    np.minimum.at(lowest, group, cells)
-    kept = cells == lowest[group]
+    place = cells_of(table).place
+    functions, group = np.unique(table["function"].to_numpy(), return_inverse=True)
+    first = np.full(len(functions), len(place))
+    np.minimum.at(first, group, place)
+    kept = place == first[group]
     values = table[name].to_numpy().astype(np.float64)
     sums = np.bincount(group[kept], values[kept], len(functions))
     return Scores(functions, sums / np.bincount(group[kept], minlength=len(functions)))
@@ -104,8 +105,8 @@ def _not_disconnected(table: pa.Table) -> NDArray[np.bool_]:
 
 def _counted(table: pa.Table, connected: pa.Table) -> str:
     """What the picture shows of the table, in words."""
-    cells, seeds = set(table["cell"].to_pylist()), set(table["seed"].to_pylist())
-    disconnected = len(cells - set(connected["cell"].to_pylist()))
+    cells, seeds = set(table["arch"].to_pylist()), set(table["seed"].to_pylist())
+    disconnected = len(cells - set(connected["arch"].to_pylist()))
     functions = len(set(connected["function"].to_pylist()))
     averaged = f"; mean over {len(seeds)} seeds" if len(seeds) > 1 else ""
     return (
@@ -118,7 +119,7 @@ def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def _draw(scores: dict[str, Scores], title: str, counted: str) -> Figure:
+def _draw(scores: dict[str, Scores], headline: str, title: str, counted: str) -> Figure:
     count = max(len(scores), 1)
     side = _RANK_CELL * count
     matrix_width, matrix_height = (side + 2.1, side + 1.5) if count > 1 else (0.0, 0.0)
@@ -130,7 +131,7 @@ def _draw(scores: dict[str, Scores], title: str, counted: str) -> Figure:
     parts: Any = figure.subfigures(2, 1, height_ratios=[_HEADER, height])
     header, body = parts
     left = 0.08 / figure.get_figwidth()
-    header.text(left, 0.88, "NAS-Bench-201 cells before training", va="top", size=11)
+    header.text(left, 0.88, headline, va="top", size=11)
     header.text(left, 0.55, title, va="top", size=8)
     header.text(left, 0.29, counted, va="top", size=8, color=GREY)
     if not matrix_width:

@@ -1,4 +1,9 @@
-"""The pictures of an evaluation: seeds/002, figures 1 to 5, and seeds/000, figure 4."""
+"""The pictures of an evaluation, as two papers have them.
+
+Sources: "Improving Zero-Shot Neural Architecture Search with Parameters Scoring",
+figures 1 to 5; "A Gradient-based Kernel Approach for Efficient Network Architecture Search",
+figure 4.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +77,7 @@ def _clouds(evaluation: Evaluation) -> dict[str, Floats]:
 
 def _draw_picked(evaluation: Evaluation, what: str) -> Figure:
     """Figure 3; with fewer cells than its protocol draws, that of the largest draw there is."""
-    possible = [p for p in PROTOCOLS if p.cells <= len(evaluation.cells)]
+    possible = [p for p in PROTOCOLS if p.cells <= len(evaluation.archs)]
     # The first of the largest: the paper's, where there are cells enough for it.
     runs, cells = protocol = max(possible or PROTOCOLS, key=lambda p: p.cells)
     mean, std = (_column(evaluation, f"{protocol.name}{end}") for end in ("", "_std"))

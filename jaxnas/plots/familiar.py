@@ -1,4 +1,7 @@
-"""Monotonicity of familiar functions: seeds/002, figure 1."""
+"""Monotonicity of familiar functions.
+
+Source: "Improving Zero-Shot Neural Architecture Search with Parameters Scoring", figure 1.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from jaxnas.plots.style import BLUE, GREY, VERMILLION, new_figure, save
-from jaxnas.spaces import nb201
+from jaxnas.spaces import DEFAULT, Space
 
 Rows = Mapping[str, NDArray[np.float64]]
 
@@ -21,24 +21,25 @@ _LINES = (
     ("best", "best trained", VERMILLION),
     ("random", "random search, best trained", GREY),
 )
-_LARGEST_ENTROPY = len(nb201.EDGES) * math.log(len(nb201.OPS))
 
 
-def plot_curves(curves: Mapping[str, Rows], path: Path, title: str) -> None:
+def plot_curves(curves: Mapping[str, Rows], path: Path, title: str, space: Space = DEFAULT) -> None:
     """Draws curves as a PNG: a column a data set, bands of one deviation over runs.
 
     Args:
         curves: by data set, from `jaxnas.search.by_gradient.curves.curve_rows`.
         path: of the picture, replaced whole or not at all.
         title: what was run.
+        space: what was searched; a dotted line is at the entropy of its uniform distribution.
 
     Raises:
         ResultsError: the disk refuses.
     """
-    save(lambda: _draw(curves, title), path, dpi=150)
+    save(lambda: _draw(curves, title, space), path, dpi=150)
 
 
-def _draw(curves: Mapping[str, Rows], title: str) -> Figure:
+def _draw(curves: Mapping[str, Rows], title: str, space: Space) -> Figure:
+    most = sum(math.log(count) for count in space.choices)
     figure = new_figure(max(2.9 * len(curves), 4.2), 5.6)
     axes = figure.subplots(
         3, len(curves), squeeze=False, sharex="col", gridspec_kw={"height_ratios": [2, 1, 1]}
@@ -46,7 +47,7 @@ def _draw(curves: Mapping[str, Rows], title: str) -> Figure:
     for (dataset, rows), (top, middle, bottom) in zip(curves.items(), axes.T, strict=True):
         top.set_title(dataset, loc="left", weight="bold")
         _draw_accuracy(top, rows)
-        _draw_entropy(middle, rows)
+        _draw_entropy(middle, rows, most)
         _draw_variance(bottom, rows)
     labels = ("test accuracy, %", "entropy, nats", "gradient variance")
     for ax, label in zip(axes[:, 0], labels, strict=True):
@@ -77,9 +78,9 @@ def _draw_accuracy(ax: Axes, rows: Rows) -> None:
     ax.set_ylim(low - room, high + room)
 
 
-def _draw_entropy(ax: Axes, rows: Rows) -> None:
+def _draw_entropy(ax: Axes, rows: Rows, most: float) -> None:
     mean, deviation = rows["entropy"], rows["entropy_std"]
-    ax.axhline(_LARGEST_ENTROPY, color=GREY, linewidth=0.6, linestyle=":")
+    ax.axhline(most, color=GREY, linewidth=0.6, linestyle=":")
     ax.plot(rows["queries"], mean, color=BLUE, linewidth=1)
     ax.fill_between(
         rows["queries"], mean - deviation, mean + deviation, color=BLUE, alpha=0.12, lw=0

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from jaxnas.oracle.table import DATASETS
 from jaxnas.search.experiment import Summary
 from jaxnas.spaces import DEFAULT, Space
 
@@ -11,8 +12,6 @@ _SPACE = "nb201"
 _NB201 = "NAS-Bench-201, ICLR 2020, as in NASWOT, Table 2; searched on cifar10"
 _NASWOT = "NASWOT, ICML 2021, Table 2"
 _KNAS = "KNAS, ICML 2021, by Papers with Code"
-
-_DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 
 # Mean and deviation, percent.
 _Figure = tuple[float, float | None] | None
@@ -123,11 +122,11 @@ def published(dataset: str, space: Space = DEFAULT) -> list[Summary]:
     Raises:
         ValueError: there is no such data set.
     """
-    if dataset not in _DATASETS:
-        raise ValueError(f"data set: expected one of {', '.join(_DATASETS)}, got {dataset!r}")
+    if dataset not in DATASETS:
+        raise ValueError(f"data set: expected one of {', '.join(DATASETS)}, got {dataset!r}")
     if space.name != _SPACE:
         return []
-    column = _DATASETS.index(dataset)
+    column = DATASETS.index(dataset)
     rows = []
     for entry in _ENTRIES:
         valid, valid_std = entry.valid[column] or (None, None)

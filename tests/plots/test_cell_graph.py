@@ -13,7 +13,7 @@ import pytest
 
 from jaxnas.plots import cell_graph, graph_layout, plot_cell
 from jaxnas.plots.graph_layout import Edge, Node
-from jaxnas.spaces import darts, nb201
+from jaxnas.spaces import SPACES, darts, nb201
 from jaxnas.spaces.darts import EDGES, NODES, OPS, Genotype
 
 EVERY_EDGE = tuple((OPS[1 + e % 7], source) for e, (source, _) in enumerate(EDGES))
@@ -29,6 +29,10 @@ def random_genes(random: np.random.Generator) -> tuple[Any, ...]:
         for node in NODES
         for _ in range(2)
     )
+
+
+def graphs_of(genotype: Genotype) -> tuple[cell_graph.Graph, ...]:
+    return cell_graph.graphs_of(str(genotype), SPACES["darts"])
 
 
 def assert_legible(graph: cell_graph.Graph) -> None:
@@ -50,19 +54,19 @@ def assert_legible(graph: cell_graph.Graph) -> None:
 def test_any_genotype_is_legible(seed: int) -> None:
     random = np.random.default_rng(seed)
     genotype = Genotype(random_genes(random), NODES, random_genes(random), NODES)
-    for graph in cell_graph.graphs_of(genotype):
+    for graph in graphs_of(genotype):
         assert_legible(graph)
 
 
 @pytest.mark.parametrize("genes", [EVERY_EDGE, TWICE_FROM_ONE_NODE, ALL_FROM_ONE_INPUT])
 def test_all_edges_and_parallel_edges_are_legible(genes: Any) -> None:
-    for graph in cell_graph.graphs_of(Genotype(genes, NODES, genes, (4, 5))):
+    for graph in graphs_of(Genotype(genes, NODES, genes, (4, 5))):
         assert_legible(graph)
 
 
 @pytest.mark.parametrize("index", [1462, *range(0, nb201.NUM_CELLS, 1601)])
 def test_any_cell_is_legible_and_planar(index: int) -> None:
-    (graph,) = cell_graph.graphs_of(index)
+    (graph,) = cell_graph.graphs_of(index, SPACES["nb201"])
     assert_legible(graph)
     curves = graph_layout.curves(graph.nodes, graph.edges)
     for (one, a), (other, b) in itertools.combinations(zip(graph.edges, curves, strict=True), 2):
@@ -78,14 +82,14 @@ def test_any_cell_is_legible_and_planar(index: int) -> None:
 
 
 def test_genotypes_are_drawn_as_written() -> None:
-    normal, reduce = cell_graph.graphs_of(darts.DARTS_V2)
+    normal, reduce = graphs_of(darts.DARTS_V2)
     assert [(e.source, e.target) for e in normal.edges] == [
         (0, 2), (1, 2), (0, 3), (1, 3), (1, 4), (0, 4), (0, 5), (2, 5)
     ]  # fmt: skip
     assert [label for label, _ in normal.ops] == [*["sep 3×3"] * 5, "skip", "skip", "dil 3×3"]
     assert [label for label, _ in reduce.ops].count("max 3×3") == 5
     genes = (("none", 0), *EVERY_EDGE[1:])
-    (normal, _) = cell_graph.graphs_of(Genotype(genes, NODES, genes, NODES))
+    (normal, _) = graphs_of(Genotype(genes, NODES, genes, NODES))
     assert len(normal.edges) == 13
     assert Edge(0, 2) not in normal.edges
 
@@ -104,7 +108,7 @@ def test_crossings_are_avoided_where_they_can_be() -> None:
 
 
 def test_what_is_written_fits_its_label_and_the_picture() -> None:
-    figure = cell_graph.draw(cell_graph.graphs_of(darts.PC_DARTS))
+    figure = cell_graph.draw(graphs_of(darts.PC_DARTS))
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     texts = [text.get_window_extent(renderer) for ax in figure.axes for text in ax.texts]
     assert len(texts) == 2 * (1 + 1 + 7 + 8)

@@ -18,9 +18,15 @@ from jaxnas import estimators as e
 from jaxnas import oracle, search
 from jaxnas.cli.gradient_searching import COMMANDS
 from jaxnas.search.by_gradient.curves import curve_rows
-from jaxnas.search.by_gradient.searching import Curves, Settings, concatenate, search_by_gradient
+from jaxnas.search.by_gradient.searching import (
+    Curves,
+    concatenate,
+    search_by_gradient,
+    steps_of,
+)
 from jaxnas.search.by_gradient.table_loss import at, by_ops, table_loss
 from jaxnas.search.chance import best_of_random
+from jaxnas.search.methods import Descent
 from jaxnas.spaces import SPACES, nb201
 
 NB201 = Path(__file__).parents[3] / "shared" / "data" / "nb201.npz"
@@ -39,7 +45,7 @@ def searched(
     estimator: e.Estimator, queries: int, runs: int, seed: int = 0, **settings: Any
 ) -> Curves:
     seconds = np.arange(nb201.NUM_CELLS) % 7.0
-    asked = Settings(queries, **settings)
+    asked = Descent(queries, **settings)
     return concatenate(
         list(search_by_gradient(estimator, rewards(), seconds, asked, range(runs), seed, 4))
     )
@@ -123,7 +129,7 @@ def test_what_is_accounted_for(estimator: e.Estimator) -> None:
 
 def test_a_run_depends_on_its_number_alone() -> None:
     estimator = e.score_function()
-    settings = Settings(40)
+    settings = Descent(40)
     seconds = np.ones(nb201.NUM_CELLS)
 
     def modes(numbers: list[int], at_once: int, seed: int = 0) -> np.ndarray:
@@ -156,11 +162,11 @@ def test_variance_of_the_estimate_at_the_start() -> None:
 def test_settings() -> None:
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="learning rate: expected a finite number above 0"):
-            Settings(10, wrong)
+            Descent(10, wrong)
     with pytest.raises(ValueError, match="queries: expected 1 or more, got 0"):
-        Settings(0)
+        Descent(0)
     with pytest.raises(ValueError, match="24 queries are too few: one estimate takes 25"):
-        Settings(24).steps(e.ram())
+        steps_of(Descent(24), e.ram())
 
 
 @pytest.mark.skipif(not NB201.exists(), reason="no nb201.npz")
@@ -168,7 +174,7 @@ def test_the_score_function_on_the_benchmark() -> None:
     """2,000 queries of the 200-epoch test accuracy itself end at 94.3 of 94.37 %."""
     accuracy = oracle.read(NB201).accuracy("cifar10", "test", 200)
     groups = search_by_gradient(
-        e.score_function(), accuracy, np.ones(len(accuracy)), Settings(2000), range(20)
+        e.score_function(), accuracy, np.ones(len(accuracy)), Descent(2000), range(20)
     )
     curves = concatenate(list(groups))
     assert accuracy[curves.mode[:, -1]].mean() > 94.2
@@ -177,7 +183,7 @@ def test_the_score_function_on_the_benchmark() -> None:
 
 def test_spaces_that_no_table_can_hold() -> None:
     with pytest.raises(ValueError, match="space darts: expected one .*has none; search it on"):
-        Settings(30).steps(e.ram(), SPACES["darts"])
+        steps_of(Descent(30), e.ram(), SPACES["darts"])
 
 
 # Random search by formula, and curves.

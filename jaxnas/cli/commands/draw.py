@@ -1,4 +1,4 @@
-"""`jaxnas draw`: a cell as a picture."""
+"""`jaxnas draw`: an architecture as a picture."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
-from jaxnas.spaces import selection
+from jaxnas.cli import options
+from jaxnas.spaces import find, select
 
 
 @click.command()
 @click.argument("cell")
+@options.space
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -18,18 +20,19 @@ from jaxnas.spaces import selection
     metavar="PNG",
     help="The picture; one that is there is replaced.",
 )
-def draw(cell: str, out: Path) -> None:
-    """Draws CELL as a graph.
+def draw(cell: str, space: str, out: Path) -> None:
+    """Draws the architecture CELL as a graph of each of its cells.
 
-    CELL is an index or arch string of NAS-Bench-201; or a genotype of the DARTS space, whose
-    normal and reduction cell are drawn side by side: a published one's name (darts-v1, darts-v2,
-    p-darts, pc-darts, pr-darts), Genotype(...) itself, or @FILE with one, such as a search's JSON.
+    CELL is written as its space writes it; or is its index, where the space has indices; the name
+    of a published one; or @FILE with one, such as a search's found.json.
     """
-    found = selection.parse_architecture(cell)
     if out.suffix.lower() != ".png":
-        raise ValueError(f"--out {out}: expected a path that ends in .png")
+        raise ValueError(f"--out {out}: expected a path that ends in .png; choose such a name")
+    archs = select(cell, find(space))
+    if len(archs) > 1:
+        raise ValueError(f"{cell}: expected one architecture, got {len(archs):,}; name one")
 
     from jaxnas.plots.cell_graph import plot_cell
 
-    plot_cell(found, out)
+    plot_cell(archs[0], out, space)
     click.echo(f"picture  {out}")

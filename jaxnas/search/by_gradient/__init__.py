@@ -3,18 +3,18 @@
 from jaxnas.search.by_gradient.curves import Rows, curve_rows
 from jaxnas.search.by_gradient.searching import (
     Curves,
-    Settings,
     concatenate,
     evaluations,
     search_by_gradient,
+    steps_of,
 )
 
 __all__ = [
     "Curves",
     "Rows",
-    "Settings",
     "concatenate",
     "curve_rows",
     "evaluations",
     "search_by_gradient",
+    "steps_of",
 ]

@@ -6,9 +6,7 @@ A search moves the logits α of a code's independent entries down an estimate of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from jaxnas.estimators import Estimator, entropy, gradient, mode
 from jaxnas.search.by_gradient.table_loss import at, by_ops, shape_of, table_loss
+from jaxnas.search.methods import Descent
 from jaxnas.spaces import DEFAULT, Space
 from jaxnas.types import Array
 
@@ -28,42 +27,19 @@ _POINTS = 50
 _DRAWS = 8
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How long a search goes on, and how fast it learns.
-
-    Attributes:
-        queries: evaluations of the loss that a search may spend.
-        learning_rate: Adam's, of the logits; b1 = 0.5, b2 = 0.999, as DARTS has them.
+def steps_of(settings: Descent, estimator: Estimator, space: Space = DEFAULT) -> int:
+    """How many estimates the queries of a search pay for.
 
     Raises:
-        ValueError: a setting is not above 0, or infinite.
+        ValueError: not one, or the space cannot be searched so.
     """
-
-    queries: int
-    learning_rate: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.queries < 1:
-            raise ValueError(f"queries: expected 1 or more, got {self.queries}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(
-                f"learning rate: expected a finite number above 0, got {self.learning_rate:g}"
-            )
-
-    def steps(self, estimator: Estimator, space: Space = DEFAULT) -> int:
-        """How many estimates the queries pay for.
-
-        Raises:
-            ValueError: not one.
-        """
-        each = evaluations(estimator, space)
-        if self.queries < each:
-            raise ValueError(
-                f"{self.queries} queries are too few: one estimate takes {each}, so expected at "
-                f"least {each}"
-            )
-        return self.queries // each
+    each = evaluations(estimator, space)
+    if settings.queries < each:
+        raise ValueError(
+            f"{settings.queries} queries are too few: one estimate takes {each}, so expected at "
+            f"least {each}"
+        )
+    return settings.queries // each
 
 
 class Curves(NamedTuple):
@@ -131,7 +107,7 @@ def search_by_gradient(
     estimator: Estimator,
     rewards: NDArray[np.float64],
     seconds: NDArray[np.float64],
-    settings: Settings,
+    settings: Descent,
     seeds: Iterable[int],
     seed: int = 0,
     at_once: int = 50,
@@ -159,7 +135,7 @@ def search_by_gradient(
         by_ops(seconds, jnp.float32, space),
         by_ops(np.arange(space.size), jnp.int32, space),
     )
-    steps = settings.steps(estimator, space)
+    steps = steps_of(settings, estimator, space)
     points = np.unique(np.linspace(0, steps, min(_POINTS, steps) + 1).round().astype(int))
     bounds = jnp.asarray(np.stack([points[:-1], points[1:]], axis=1), jnp.int32)
 
@@ -194,7 +170,7 @@ def concatenate(curves: list[Curves]) -> Curves:
 
 
 def _run(
-    estimator: Estimator, tables: _Tables, settings: Settings, bounds: Array, key: Array
+    estimator: Estimator, tables: _Tables, settings: Descent, bounds: Array, key: Array
 ) -> tuple[Array, ...]:
     """One search: the last five fields of `Curves`, [P] each."""
     adam = optax.adam(settings.learning_rate, *_BETAS)

@@ -153,8 +153,8 @@ class Darts:
         """The normal and the reduction cell."""
         genotype = genotype_of(arch, searched=False)
         return (
-            _graph("normal", genotype.normal, genotype.normal_concat),
-            _graph("reduction", genotype.reduce, genotype.reduce_concat),
+            _graph("normal cell", genotype.normal, genotype.normal_concat),
+            _graph("reduction cell", genotype.reduce, genotype.reduce_concat),
         )
 
     @property
@@ -287,6 +287,6 @@ def _graph(title: str, genes: Sequence[Gene], concat: Sequence[int]) -> CellGrap
         for op, source, target in edges_of(genes)
         if op != Op.NONE
     )
-    names = ("c(k−2)", "c(k−1)", *(str(i) for i in range(len(NODES))), "c(k)")
+    names = ("$c_{k-2}$", "$c_{k-1}$", *(str(i) for i in range(len(NODES))), "$c_k$")
     assert len(names) == output + 1
     return CellGraph(title, names, edges, tuple(sorted(concat)))

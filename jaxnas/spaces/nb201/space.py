@@ -156,7 +156,7 @@ class NB201:
             for edge, op in zip(EDGES, self.encode(arch), strict=True)
             if op != Op.NONE
         )
-        return (CellGraph(f"cell {self.stream(arch)}", ("input", "1", "2", "output"), edges),)
+        return (CellGraph(f"cell {self.stream(arch)}", ("in", "1", "2", "out"), edges),)
 
     @property
     def networks(self) -> Any:
