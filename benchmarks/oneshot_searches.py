@@ -17,7 +17,7 @@ from jaxnas.spaces import nb201
 
 SEEDS = (0, 1, 2)
 EPOCHS = 25
-SHARED: dict[str, Any] = {"channels": 8, "cells": 1, "alpha_rate": 0.03}
+SHARED: dict[str, Any] = {"channels": 8, "depth": 1, "alpha_rate": 0.03}
 """Of all conditions, but where one says otherwise. Rate times steps, by how much Adam can move α,
 is 29, as of GDAS's 250 epochs of 25,000 images at 0.0003; of DARTS's 50 epochs it is 5.9."""
 
@@ -103,7 +103,7 @@ def search_all(images: Images, runs: Path) -> None:
             try:
                 found = oneshot.search(
                     condition.method,
-                    "nb201",
+                    space="nb201",
                     dataset=images,
                     out=folder,
                     seed=seed,

@@ -225,7 +225,7 @@ class _Run:
         random = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(_CANDIDATES,)))
         scored: list[tuple[Found, Worth]] = []
         for key in jax.random.split(root, self._method.candidates):
-            found = self._spaced(self._programs.sample(state, key))
+            found = self._supernet.named(self._programs.sample(state, key))
             scored.append((found, self._programs.worth_on_one_batch(state, found.ops, random)))
         best = max(scored, key=lambda one: one[1].accuracy)[0]
         return best, tuple((found.notation, worth.accuracy) for found, worth in scored)

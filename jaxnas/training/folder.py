@@ -47,7 +47,7 @@ class TrainingFolder:
         return _read(path) if path.exists() else None
 
     def outcomes(self) -> list[Trained]:
-        """Every candidate that has ended, by index or, where there is none, by name; then by seed."""
+        """Every candidate that has ended, by index, or by name where there is none; then seed."""
         found = [_read(path) for path in (self.path / _CANDIDATES).glob(f"*/{_OUTCOME}")]
         return sorted(found, key=_order)
 

@@ -15,10 +15,10 @@ import pytest
 from scipy.stats import t
 
 from jaxnas.data import Images
-from jaxnas.oneshot import SPACES, Epoch, Outcome
+from jaxnas.oneshot import Epoch, Outcome
 from jaxnas.oneshot.log import to_csv
-from jaxnas.oneshot.methods import find
-from jaxnas.spaces import nb201
+from jaxnas.oneshot.methods import assemble
+from jaxnas.spaces import SPACES, Sizes, nb201
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
@@ -44,9 +44,9 @@ def test_equal_evaluations_are_equal() -> None:
 
     def spent(name: str) -> int:
         recipe = BY_NAME[name].recipe()
-        space = SPACES["nb201"](10, recipe.channels, recipe.cells)
-        method = find(BY_NAME[name].method).assemble(recipe, space, 39)
-        return recipe.epochs * method.evaluations(space)
+        sizes = Sizes(recipe.channels, recipe.depth)
+        supernet = SPACES["nb201"].networks.supernet(sizes, num_classes=10)
+        return recipe.epochs * assemble(recipe, supernet, 39).evaluations(supernet)
 
     budgets = [spent(name) for name in searches.EQUAL_EVALUATIONS]
     assert len(budgets) == 4

@@ -12,16 +12,17 @@ import numpy as np
 import optax
 import pytest
 from scipy.special import expit
+from tiny_search import darts_supernet, nb201_supernet
 
 from jaxnas import estimators as e
-from jaxnas.oneshot import METHODS, make_recipe
+from jaxnas.oneshot import make_recipe
 from jaxnas.oneshot import pr_darts as pr
-from jaxnas.oneshot.spaces import darts_space, nb201_space
-from jaxnas.spaces import darts, nb201
+from jaxnas.oneshot.methods import assemble
+from jaxnas.spaces import Sizes, darts, nb201
 
 KEY = jax.random.key
-NB201_CELLS = pr.cells_of(nb201_space(10))
-DARTS_CELLS = pr.cells_of(darts_space(10))
+NB201_CELLS = pr.cells_of(nb201_supernet())
+DARTS_CELLS = pr.cells_of(darts_supernet())
 (NB201,) = NB201_CELLS
 DARTS = DARTS_CELLS[0]
 STRENGTHS = pr.Strengths(0.3, 0.2, 0.1)
@@ -32,7 +33,7 @@ def random(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
 
 
 def as_printed(probabilities: np.ndarray, cell: pr.Cell, names: list[str]) -> tuple[float, ...]:
-    """L_skip, L_non-skip and L_path as seeds 004 writes them: sums over pairs of nodes.
+    """L_skip, L_non-skip and L_path as the paper writes them: sums over pairs of nodes.
 
     Ops by the names of the space, not by the columns of `Cell`.
     """
@@ -334,8 +335,8 @@ def test_pruning_darts() -> None:
     logits[darts.EDGES.index((1, 3)), darts.Op.NONE] = 9.0
     logits[darts.EDGES.index((0, 3)), darts.Op.MAX_POOL_3X3] = 1.0
     logits[14:] = logits[:14][:, [0, 1, 2, 3, 5, 4, 6, 7]]
-    definition, space = METHODS["pr-darts"], darts_space(10, cells=3, channels=2)
-    method = definition.assemble(make_recipe("pr-darts", "darts"), space, 5)
+    supernet = darts_supernet(10, Sizes(2, 3))
+    method = assemble(make_recipe("pr-darts", "darts"), supernet, 5)
     genotype = darts.parse_genotype(method.distribution.found(KEY(0), logits).notation)
     assert genotype.normal[:4] == (
         ("skip_connect", 1),
