@@ -1,6 +1,6 @@
 """`python -m jaxnas` is the command `jaxnas`."""
 
-from jaxnas.cli import main
+from jaxnas.cli.main import main
 
 if __name__ == "__main__":
     main()

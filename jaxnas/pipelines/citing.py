@@ -71,7 +71,7 @@ def _used(folder: Path) -> Iterator[str]:
     if (folder / SCORING_FILE).is_file() or (folder / SCORES_FILE).is_file():
         table = read_table(folder)
         yield results.space_of(table).reference
-        for entry in catalogue.entries():
+        for entry in catalogue.CATALOGUE:
             if entry.name in table.column_names and entry.kind != "count":
                 yield from entry.references
     for file in (TRAINING_FILE, SEARCH_FILE):

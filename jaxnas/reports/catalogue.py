@@ -23,7 +23,7 @@ def scores() -> Report:
             "cost": entry.cost,
             "in_all": entry.in_all,
         }
-        for entry in catalogue.entries()
+        for entry in catalogue.CATALOGUE
     ]
     columns = [
         Column("score", lambda row: row["score"]),
@@ -34,7 +34,7 @@ def scores() -> Report:
         Column("cost", lambda row: row["cost"]),
         Column("in all", lambda row: "yes" if row["in_all"] else ""),
     ]
-    keys = dict.fromkeys(entry.reference for entry in catalogue.entries())
+    keys = dict.fromkeys(entry.reference for entry in catalogue.CATALOGUE)
     notes = [
         "",
         "kind: a proxy is computed from a network, a count from the architecture, a derived score "

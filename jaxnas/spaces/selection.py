@@ -144,13 +144,33 @@ def _one(item: str, space: Space) -> str:
     if item in space.published:
         return space.published[item]
     if any(mark in item for mark in "|~+({["):
-        return space.parse(item)
+        try:
+            return space.parse(item)
+        except ValueError:
+            _refuse_of_another(item, space)
+            raise
     if space.published:
         raise ValueError(unknown("published architecture", item, space.published))
     raise ValueError(
         f"cells {item!r}: expected all, START:STOP, random:N, @FILE, comma-separated indices, or "
         f"{space.notation}"
     )
+
+
+def _refuse_of_another(item: str, space: Space) -> None:
+    """Raises ValueError if a text is an architecture of another space."""
+    from jaxnas.spaces import SPACES
+
+    for other in SPACES.values():
+        try:
+            other.parse(item)
+        except ValueError:
+            continue
+        if other.name != space.name:
+            raise ValueError(
+                f"cells: expected architectures of {space.title}, got one of {other.title}; "
+                f"choose the space {other.name}"
+            )
 
 
 def _number(text: str, spec: str, space: Space) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jaxnas.cli import options
-from jaxnas.cli.recipe import recipe
+from jaxnas.cli.commands.train import recipe_options
 from jaxnas.engine.environment import Start
 from jaxnas.spaces import SPACES
 from jaxnas.training.settings import TrainingSettings
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     "table, or the NATS-Bench archive's folder.",
 )
 @options.out("Folder of everything.  [default: runs/gt-nas-DATASET]")
-@recipe
+@recipe_options
 @options.machine
 @click.pass_obj
 def gt_nas(
@@ -166,20 +166,15 @@ def _show(found: Found, folder: Path, seed: int) -> None:
     from jaxnas.cli.terminal.tables import show
     from jaxnas.pipelines import score_then_train as files
     from jaxnas.reports import choice
+    from jaxnas.reports.training import divergences
 
     epochs = found.settings.epochs
     click.echo(f"{found.dataset}: trained for {epochs} epochs, seed {seed}")
     show(choice.candidates(found.candidate_rows, found.by))
     click.echo()
     show(choice.chosen(found.choice_rows))
-    for trained in found.trained:
-        if trained.status == "diverged":
-            click.echo(
-                f"{trained.label}, seed {trained.seed} diverged: not finite after step "
-                f"{trained.diverged_step:,}, after {len(trained.curve)} whole epochs; its last "
-                "good checkpoint is kept",
-                err=True,
-            )
+    for sentence in divergences(found.trained):
+        click.echo(sentence, err=True)
     for name, file in (
         ("chosen", files.CHOSEN_FILE),
         ("candidates", files.CANDIDATES_FILE),
