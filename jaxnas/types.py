@@ -16,11 +16,11 @@ class Tensor(NamedTuple):
 
     Attributes:
         path: the parameter's path in its tree.
-        index: place of the tensor along the parameter's first axis, where the parameter is a stack
+        place: position of the tensor along the parameter's first axis, where the parameter is a stack
             of tensors; None where it is the tensor itself.
         output_axis: the tensor's axis, without the stack's, along which the outputs lie.
     """
 
     path: Path
-    index: int | None = None
+    place: int | None = None
     output_axis: int = -1

@@ -114,7 +114,7 @@ class ParameterGradient:
             if index is None:
                 rows.append(to_rows(found))
             else:
-                stack = jnp.asarray([subject.order[place].index for place in members])
+                stack = jnp.asarray([subject.order[place].place for place in members])
                 is_live = (
                     is_live if is_live is None else jnp.broadcast_to(is_live, len(found))[stack]
                 )
@@ -131,7 +131,7 @@ def _stacks(order: Sequence[Tensor]) -> list[tuple[int, ...]]:
     """Places of the tensors, those together that one parameter stacks."""
     stacks: dict[Hashable, list[int]] = {}
     for place, tensor in enumerate(order):
-        alone = place if tensor.index is None else None
+        alone = place if tensor.place is None else None
         stacks.setdefault((tensor.path, tensor.output_axis, alone), []).append(place)
     return [tuple(places) for places in stacks.values()]
 
