@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jaxnas.cli import options
+from jaxnas.cli.commands.search_gt_nas import gt_nas
 from jaxnas.oneshot.recipe import Recipe, parse
 from jaxnas.oneshot.recipes import METHODS, Annealed, Darts, definition_of, make_recipe
 from jaxnas.spaces import SPACES
@@ -235,5 +236,6 @@ def _read_oracle(path: Path, space: str) -> Oracle:
     return table
 
 
+search.add_command(gt_nas)
 for _method in METHODS:
     search.add_command(_command(_method))

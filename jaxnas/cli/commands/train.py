@@ -164,7 +164,7 @@ def best_archs(folder: Path, by: str, k: int, space: str) -> tuple[str, ...]:
             architectures with one.
     """
     from jaxnas.results import ranking, space_of
-    from jaxnas.scoring.run import read_table
+    from jaxnas.scoring import read_table
 
     table = read_table(folder)
     scored = space_of(table).name
