@@ -131,7 +131,7 @@ def assert_refused(result: tuple[int, str, str], *words: str) -> None:
         (["--top", "a:js:0"], ["DIR:PROXY:K"]),
         (["--top", "nowhere:params:3"], ["nowhere"]),
         (["--cells", "15625"], ["15624"]),
-        (["--cells", "4", "--batch-size", "81"], ["81", "80", "training images", "20 are held out"]),
+        (["--cells", "4", "--batch-size", "81"], ["81", "80", "20 are held out"]),
         (["--cells", "4", "--valid-fraction", "1"], ["valid_fraction", "below 1"]),
         (["--cells", "4", "--valid-fraction", "0.001"], ["holds out 0", "0.001"]),
         (["--cells", "4", "--learning-rate", "nan"], ["learning_rate"]),
