@@ -32,7 +32,7 @@ from oneshot_searches import (
 from scipy.stats import kendalltau, ttest_ind
 
 from jaxnas import data, oracle
-from jaxnas.cli.commands.score import keep_compiled_programs
+from jaxnas.engine.devices import keep_compiled_programs
 from jaxnas.results.parts import write_atomically
 from jaxnas.spaces import nb201
 

@@ -13,7 +13,14 @@ from conftest import SMALL
 from flax.traverse_util import flatten_dict
 from tiny_training import LITTLE
 
-XXIMPORTS
+from jaxnas.networks.darts import EvaluationNetwork
+from jaxnas.networks.darts.initial import initial_parameters
+from jaxnas.networks.darts.network import Cell
+from jaxnas.networks.nb201.initial import InitialParameters
+from jaxnas.networks.nb201.network import CellNetwork, Network, cell_parameters
+from jaxnas.networks.nb201.trainable import RunningBatchNorm, TrainableNetwork
+from jaxnas.spaces import darts, nb201
+
 
 @pytest.mark.usefixtures("x64")
 def test_running_statistics_by_hand() -> None:

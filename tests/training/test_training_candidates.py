@@ -1,23 +1,76 @@
-XXCAND
+"""Candidates and settings: names, parameters, the loss, and what a space's networks lack."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import little_digits
+from tiny_training import CELLS, LITTLE, TINY
+
+from jaxnas import training
+from jaxnas.data import Images
+from jaxnas.spaces import SPACES, Sizes, Space, darts
+from jaxnas.training import PRESETS, TrainingSettings
+from jaxnas.training.candidate import make_candidates, name_of
+from jaxnas.training.settings import upgraded
+
+
+@pytest.fixture(scope="module")
+def digits() -> Images:
+    return Images.from_arrays("little", **little_digits())
+
+
+class Wrapped:
+    """A space whose networks are others."""
+
+    def __init__(self, space: Space, trained: Any) -> None:
+        self._space = space
+        self.networks = SimpleNamespace(trained=trained)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._space, name)
+
+
 class FakeNetwork:
-    """Its logits are the parameters; it remembers what it was asked."""
+    """Its logits are the parameters."""
 
-    asked: list[Any] = []  # noqa: RUF012
+    def __init__(self, *, auxiliary: bool) -> None:
+        self._auxiliary = auxiliary
 
-    def __init__(self, **attributes: Any) -> None:
-        self.attributes = attributes
+    def initial(self, seed: int) -> Any:
+        return {"seed": seed}
 
-    def apply(self, variables: Any, x: Any, **arguments: Any) -> Any:
-        self.asked.append(arguments)
-        logits = variables["params"]["logits"]
-        if not arguments:
-            return logits, None
-        auxiliary = variables["params"]["auxiliary"] if self.attributes["auxiliary"] else None
-        return (logits, auxiliary), {"batch_stats": "moved"}
+    def train(self, params: Any, stats: Any, x: Any, key: Any, done: Any) -> Any:
+        return params["logits"], params["auxiliary"] if self._auxiliary else None, (stats, done)
+
+    def logits(self, params: Any, stats: Any, x: Any) -> Any:
+        return params["logits"]
 
 
-def test_loss_of_training(digits: Images, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(genotypes, "EvaluationNetwork", FakeNetwork)
+def test_loss_of_training_has_the_auxiliary_heads_cross_entropy(digits: Images) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def trained(
+        arch: str,
+        sizes: Sizes,
+        *,
+        num_classes: int,
+        image_size: int,
+        init: str,
+        drop_path: float,
+        auxiliary: bool,
+    ) -> FakeNetwork:
+        asked.append({"sizes": sizes, "drop_path": drop_path, "auxiliary": auxiliary})
+        return FakeNetwork(auxiliary=auxiliary)
+
+    space: Any = Wrapped(SPACES["darts"], trained)
     random = np.random.default_rng(0)
     params = {name: random.standard_normal((4, 10)) for name in ("logits", "auxiliary")}
     y = np.array([3, 1, 4, 1])
@@ -25,119 +78,75 @@ def test_loss_of_training(digits: Images, monkeypatch: pytest.MonkeyPatch) -> No
     def entropy(logits: np.ndarray) -> float:
         return float(np.mean(np.log(np.exp(logits).sum(1)) - logits[range(4), y]))
 
-    common = (params, "before", jnp.zeros((4, 8, 8, 3)), jnp.asarray(y), jax.random.key(0))
     for weight in (0.0, 0.4):
-        chosen = training.DartsSettings(auxiliary_weight=weight)
-        (candidate,) = genotypes.genotype_candidates([LITTLE], digits, chosen)
-        for done in (0.0, 0.25, 0.5):
-            loss, (logits, stats) = candidate.loss(*common, jnp.asarray(done))
-            wanted = entropy(params["logits"]) + weight * entropy(params["auxiliary"])
-            np.testing.assert_allclose(loss, wanted, rtol=1e-5)
-            np.testing.assert_array_equal(logits, params["logits"])
-            assert stats == "moved"
-            asked = FakeNetwork.asked[-1]
-            assert asked["train"] is True
-            np.testing.assert_allclose(asked["drop_path"], 0.2 * done, rtol=1e-6)
+        chosen = TrainingSettings("darts", auxiliary_weight=weight)
+        (candidate,) = make_candidates([str(LITTLE)], space, digits, chosen)
+        assert asked[-1] == {"sizes": (36, 20), "drop_path": 0.2, "auxiliary": weight > 0}
+        common = (params, "before", jnp.zeros((4, 8, 8, 3)), jnp.asarray(y), jax.random.key(0))
+        loss, (logits, stats) = candidate.loss(*common, jnp.asarray(0.25))
+        wanted = entropy(params["logits"]) + weight * entropy(params["auxiliary"])
+        np.testing.assert_allclose(loss, wanted, rtol=1e-5)
+        np.testing.assert_array_equal(logits, params["logits"])
+        assert stats == ("before", 0.25)
         np.testing.assert_array_equal(candidate.logits(*common[:3]), params["logits"])
-    (candidate,) = genotypes.genotype_candidates(
-        [LITTLE], digits, training.DartsSettings(drop_path=0)
-    )
-    candidate.loss(*common, jnp.asarray(0.5))
-    assert type(FakeNetwork.asked[-1]["drop_path"]) is float
-def test_names_of_genotypes() -> None:
-    assert name_of(darts.DARTS_V2) == "darts-v2"
-    assert name_of(dataclasses.replace(darts.DARTS_V2)) == "darts-v2"
-    others = [dataclasses.replace(darts.DARTS_V2, normal_concat=nodes) for nodes in ((2,), (3,))]
-    assert len({name_of(other) for other in others}) == 2
-    assert name_of(others[0]).startswith("genotype-")
-# The options.
+        assert candidate.initial(3) == {"seed": 3}
 
 
-def test_options_are_the_fields_of_the_settings() -> None:
-    assert {name[2:].replace("-", "_") for name, *_ in options.FIELDS} == {
-        field.name
-        for kind in (training.Settings, training.DartsSettings)
-        for field in dataclasses.fields(kind)
-    } - {"nesterov", "init"}
-    for name, _, cells, genotype, _ in options.FIELDS:
-        field = name[2:].replace("-", "_")
-        assert getattr(training.Settings(), field, None) == cells
-        assert getattr(training.DartsSettings(), field, None) == genotype
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--genotype", "darts-v1", "--cells", "4"], ["either"]),
-        (["--genotype", "darts-v9"], ["darts-v1", "@FILE"]),
-        (["--genotype", "@none.json"], ["none.json"]),
-        (["--genotype", "darts-v1", "--cells-per-stage", "1"], ["--cells-per-stage is", "cells"]),
-        (["--cells", "4", "--layers", "8"], ["--layers is", "genotypes"]),
-        (["--cells", "4", "--drop-path", "0"], ["--drop-path is", "genotypes"]),
-        (["--genotype", "darts-v1"], ["auxiliary head", "32 to 40", "have 8"]),
-        (["--genotype", "darts-v1", "--layers", "2"], ["layers", "3"]),
-        (["--genotype", "darts-v1", "--channels", "3"], ["channels", "even"]),
-        (["--genotype", "darts-v1", "--drop-path", "1"], ["drop_path", "below 1"]),
-        (["--genotype", "darts-v1", "--gradient-clip", "-1"], ["gradient_clip"]),
-        (["--genotype", "darts-v1", "--auxiliary-weight", "0", "--batch-size", "101"], ["101"]),
-    ],
-)
-def test_refused_in_one_line(
-    call: Callable[..., Any], arguments: list[str], words: list[str]
-) -> None:
-    np.savez("x.npz", **little_digits(100, 20))
-    status, out, err = call("train", "--dataset", "x.npz", "--out", "run", "--no-cache", *arguments)
-    assert (status, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("jaxnas: error: ")
-    for word in words:
-        assert word in err
-    assert [path.name for path in Path().iterdir()] == ["x.npz"]
-# Whole runs.
-
-
-def newest(out: Path) -> tuple[int, Any]:
-    (folder,) = (out / "candidates").glob("*/checkpoints")
-    with ocp.CheckpointManager(folder.resolve()) as manager:
-        step = manager.latest_step()
-        assert step is not None
-        restored = manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore()))
-    return step, jax.tree.map(np.asarray, restored.state)
-
-
-def test_command_and_a_run_that_was_stopped_end_with_the_same_weights(
-    call: Callable[..., Any],
-) -> None:
-    np.savez("x.npz", **little_digits())
-    Path("found.json").write_text(json.dumps({"genotype": dataclasses.asdict(LITTLE)}))
-    asked = [
-        word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", value)
+def test_candidates_are_named_and_counted(digits: Images) -> None:
+    space = SPACES["nb201"]
+    archs = [space.arch(cell) for cell in CELLS]
+    candidates = make_candidates(archs, space, digits, TrainingSettings(**TINY))
+    assert [(one.cell, one.name, one.arch) for one in candidates] == [
+        (cell, str(cell), arch) for cell, arch in zip(CELLS, archs, strict=True)
     ]
-    status, out, err = call(
-        "train", "--genotype", "@found.json", "--dataset", "x.npz", "--out", "whole", "--no-cache",
-        *("--devices", 1), *asked,
-    )  # fmt: skip
-    assert status == 0, err
-    assert "training 1 candidate for 2 epochs" in err
-    name = name_of(LITTLE)
-    assert name in out
-    (row,) = pq.read_table("whole/accuracies.parquet").to_pylist()
-    counted = darts.count(LITTLE, 10, TINY["channels"], TINY["layers"], 8)
-    assert (row["name"], row["cell"], row["arch"]) == (name, None, str(LITTLE))
-    assert (row["status"], row["params"]) == ("ok", counted.params)
-    assert f"{row['test']:.2f}" in out
-    curve = pq.read_table("whole/curves.parquet").to_pylist()
-    assert [epoch["valid_accuracy"] for epoch in curve] == [None, None]
-    assert Path("whole/curves.png").read_bytes().startswith(b"\x89PNG")
+    counted = space.counts(archs, Sizes(4, 1), 10, 8).params
+    assert [one.params for one in candidates] == counted.tolist()
 
-    def stop(job: Any, epoch: int, *_: Any) -> None:
-        if epoch == 2:
-            raise KeyboardInterrupt
 
-    common: Any = {"dataset": "x.npz", "out": "stopped", "devices": jax.devices()[:1], **TINY}
-    with pytest.raises(KeyboardInterrupt):
-        training.train_genotypes(LITTLE, progress=stop, **common)
-    assert newest(Path("stopped"))[0] == 1
-    (trained,) = training.train_genotypes(str(LITTLE), **common)
-    assert trained.test == row["test"]
-    (epochs, wanted), (again, found) = newest(Path("whole")), newest(Path("stopped"))
-    assert epochs == again == 2
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(wanted))
-    jax.tree.map(np.testing.assert_array_equal, found, wanted)
+def test_names_of_genotypes() -> None:
+    name = functools.partial(name_of, space=SPACES["darts"])
+    for published, arch in SPACES["darts"].published.items():
+        assert name(arch) == published
+    # As folders of earlier trainings have it.
+    assert name(str(LITTLE)) == "genotype-742e561108"
+    other = dataclasses.replace(darts.DARTS_V2, normal=darts.DARTS_V1.normal)
+    assert name(str(other)) not in (name(str(LITTLE)), "darts-v1", "darts-v2")
+
+
+def test_what_networks_lack_is_refused_in_one_sentence(digits: Images) -> None:
+    for options, words in (
+        ({"drop_path": 0.2}, "drop_path: expected 0, as the networks of .* have no drop path"),
+        ({"auxiliary_weight": 0.4}, "auxiliary_weight: expected 0, .* have no auxiliary head"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            training.train(4, dataset=digits, **TINY, **options)
+
+
+def test_settings_are_filled_in_by_the_spaces_preset() -> None:
+    for space, preset in PRESETS.items():
+        settings = dataclasses.asdict(TrainingSettings(space))
+        assert settings == {"space": space, **preset}
+    assert TrainingSettings("darts", depth=8).sizes == (36, 8)
+    with pytest.raises(ValueError, match="space 'mine': expected a recipe of its own, .* got none"):
+        TrainingSettings("mine", epochs=3)
+    every = {**PRESETS["nb201"], "channels": 7}
+    assert TrainingSettings("mine", **every).channels == 7
+
+
+def test_settings_of_earlier_trainings_are_known_by_their_new_names() -> None:
+    for space, earlier in (("nb201", "cells_per_stage"), ("darts", "layers")):
+        now = dataclasses.asdict(TrainingSettings(space))
+        then = {earlier if name == "depth" else name: value for name, value in now.items()}
+        if space == "nb201":
+            del then["drop_path"], then["auxiliary_weight"]
+        assert upgraded(then) == upgraded(now) == now
+
+
+def test_settings_and_space_that_do_not_agree_are_refused(digits: Images) -> None:
+    settings = TrainingSettings("darts")
+    with pytest.raises(ValueError, match="space: expected 'darts', that of the settings"):
+        training.train(4, space="nb201", dataset=digits, settings=settings)
+    with pytest.raises(ValueError, match="settings: expected them alone, got epochs too"):
+        training.train(4, dataset=digits, settings=settings, epochs=3)
+    with pytest.raises(ValueError, match="space 'nb210': expected one of"):
+        training.train(4, space="nb210", dataset=digits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -25,7 +26,11 @@ from jaxnas import training
 from jaxnas.cli.commands.train import parse_top, preset_in_words, train
 from jaxnas.cli.terminal.progress import TrainingProgress
 from jaxnas.spaces import nb201
-from jaxnas.training import PRESETS
+from jaxnas.training import TrainingSettings
+
+Call = Callable[..., tuple[int, str, str]]
+
+DARTS_V1 = ("--space", "darts", "--cells", "darts-v1")
 
 
 COMMAND = [
@@ -98,16 +103,14 @@ def test_quiet_without_a_terminal() -> None:
     assert "cell 4, epoch 2/3: loss 2.345, training accuracy 12.3 %" in shown.getvalue()
 
 
-XXFIX@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.chdir(tmp_path)
-    np.savez(tmp_path / "x.npz", **little_digits(100, 20))
+# Bad input: one line, exit status 2, nothing written.
 
-    def called(*arguments: object) -> tuple[int, str, str]:
-        status = run([str(argument) for argument in arguments])
-        return status, *capsys.readouterr()
 
-    return called
+@pytest.fixture
+def trains(call: Call) -> Call:
+    """Runs `jaxnas train` in a folder with small images."""
+    np.savez("x.npz", **little_digits(100, 20))
+    return lambda *arguments: call("train", *arguments)
 
 
 def assert_refused(result: tuple[int, str, str], *words: str) -> None:
@@ -122,51 +125,68 @@ def assert_refused(result: tuple[int, str, str], *words: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], ["--cells", "--top"]),
-        (["--cells", "4", "--top", "a:js:1"], ["either"]),
+        ([], ["--cells", "--top", "neither"]),
+        (["--cells", "4", "--top", "a:js:1"], ["either", "both"]),
         (["--top", "a:js"], ["DIR:PROXY:K"]),
         (["--top", "a:js:0"], ["DIR:PROXY:K"]),
         (["--top", "nowhere:params:3"], ["nowhere"]),
-        (["--top", "nowhere:jss:3"], ['"js"']),
         (["--cells", "15625"], ["15624"]),
-        (["--cells", "4", "--batch-size", "81"], ["81", "80 training images", "20 are held out"]),
+        (["--cells", "4", "--batch-size", "81"], ["81", "80", "20 are held out"]),
         (["--cells", "4", "--valid-fraction", "1"], ["valid_fraction", "below 1"]),
         (["--cells", "4", "--valid-fraction", "0.001"], ["holds out 0", "0.001"]),
         (["--cells", "4", "--learning-rate", "nan"], ["learning_rate"]),
-        (["--cells", "4", "--epochs", "0"], ["--epochs"]),
+        (["--cells", "4", "--epochs", "0"], ["epochs"]),
         (["--cells", "4", "--dataset", "none.npz"], ["none.npz"]),
         (["--cells", "4", "--seeds", "-1"], ["seeds"]),
+        (["--cells", "4", "--drop-path", "0.1"], ["drop_path: expected 0", "leave it out"]),
+        (["--cells", "4", "--auxiliary-weight", "1"], ["auxiliary_weight: expected 0", "head"]),
+        (["--cells", "4", "--space", "darts"], ["DARTS"]),
+        (["--cells", "4", "--cells-per-stage", "1"], ["--cells-per-stage", "--depth"]),
+        (["--cells", "4", "--layers", "8"], ["--layers", "--depth"]),
+        (["--genotype", "darts-v1"], ["--genotype", "--space darts --cells"]),
+        ([*DARTS_V1[:2], "--cells", "darts-v9"], ["darts-v1"]),
+        ([*DARTS_V1[:2], "--cells", "@none.json"], ["none.json"]),
+        ([*DARTS_V1], ["auxiliary", "32 to 40", "8"]),
+        ([*DARTS_V1, "--depth", "2"], ["3"]),
+        ([*DARTS_V1, "--channels", "3"], ["channels", "even"]),
+        ([*DARTS_V1, "--drop-path", "1"], ["drop_path", "below 1"]),
+        ([*DARTS_V1, "--gradient-clip", "-1"], ["gradient_clip"]),
+        ([*DARTS_V1, "--auxiliary-weight", "0", "--batch-size", "101"], ["101"]),
     ],
-)
-def test_bad_input(call: Any, arguments: list[str], words: list[str]) -> None:
+)  # fmt: skip
+def test_bad_input(trains: Call, arguments: list[str], words: list[str]) -> None:
     common = ["--dataset", "x.npz", "--out", "run", "--no-cache", "--batch-size", "64"]
-    assert_refused(call("train", *common, *arguments), *words)
+    assert_refused(trains(*common, *arguments), *words)
     assert [path.name for path in Path().iterdir()] == ["x.npz"]
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"x_test": None, "y_test": None}, ["must have test images", "x_test"]),
+        ({"x_test": None, "y_test": None}, ["expected test images", "x_test"]),
         ({"x_test": np.zeros((20, 4, 4, 3), np.uint8)}, ["x_test"]),
         ({"x_train": np.zeros((100, 6, 6, 3), np.uint8), "x_test": None, "y_test": None},
          ["multiple of 4", "6x6"]),
         ({"x_train": np.zeros((100, 3, 8, 8), np.uint8)}, ["channels last"]),
     ],
 )  # fmt: skip
-def test_bad_images(call: Any, changes: dict[str, Any], words: list[str]) -> None:
+def test_bad_images(trains: Call, changes: dict[str, Any], words: list[str]) -> None:
     arrays = little_digits(100, 20) | changes
     np.savez("x.npz", **{name: array for name, array in arrays.items() if array is not None})
-    result = call("train", "--cells", "4", "--dataset", "x.npz", "--out", "run", "--no-cache")
+    result = trains("--cells", "4", "--dataset", "x.npz", "--out", "run", "--no-cache")
     assert_refused(result, *words)
     assert not Path("run").exists()
 
 
-def test_top_of_a_folder_of_scores(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_top_of_a_folder_of_scores(
+    call: Call, trains: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     call("score", "--cells", "0:3", "--proxies", "params", "--no-cache", "--out", "scored")
-    common = ("train", "--dataset", "x.npz", "--out", "run", "--no-cache")
-    assert_refused(call(*common, "--top", "scored:params:4"), "asks for 4 cells", "has 3")
-    assert_refused(call(*common, "--top", "scored:js:1"), "no scores js", "params")
+    common = ("--dataset", "x.npz", "--out", "run", "--no-cache", "--batch-size", "64")
+    assert_refused(trains(*common, "--top", "scored:params:4"), "4 architectures", "got 3")
+    assert_refused(trains(*common, "--top", "scored:js:1"), "js", "params")
+    other = trains(*common, "--top", "scored:params:1", "--space", "darts")
+    assert_refused(other, "expected a folder of space darts", "--space nb201")
     asked: list[Any] = []
 
     def train(cells: Any, **_: Any) -> Any:
@@ -174,25 +194,55 @@ def test_top_of_a_folder_of_scores(call: Any, monkeypatch: pytest.MonkeyPatch) -
         raise ValueError("enough")
 
     monkeypatch.setattr(training, "train", train)
-    call(*common, "--batch-size", "64", "--top", "scored:params:2")
+    trains(*common, "--top", "scored:params:2")
     params = nb201.num_params(nb201.cell_ops()[:3], 10, 16, 5)
-    assert asked == [tuple(np.argsort(-params, kind="stable")[:2].tolist())]
+    best = np.argsort(-params, kind="stable")[:2]
+    assert asked == [tuple(nb201.index_to_arch(int(cell)) for cell in best)]
 
 
 def test_top_of_a_folder_with_colons() -> None:
     assert parse_top("a:b/c:gradient_kernel:20") == (Path("a:b/c"), "gradient_kernel", 20)
 
 
-def test_other_settings_are_refused_in_words(call: Any) -> None:
-    common = ["train", "--cells", "4", "--dataset", "x.npz", "--out", "run", "--no-cache"]
-    tiny = ["--channels", "4", "--cells-per-stage", "1", "--batch-size", "64", "--epochs", "1"]
-    status, out, _ = call(*common, *tiny)
+def test_other_settings_are_refused_in_words(trains: Call) -> None:
+    common = ["--cells", "4", "--dataset", "x.npz", "--out", "run", "--no-cache"]
+    tiny = ["--channels", "4", "--depth", "1", "--batch-size", "64", "--epochs", "1"]
+    status, out, _ = trains(*common, *tiny)
     assert status == 0
     assert "accuracies" in out
     assert_refused(
-        call(*common, *tiny, "--learning-rate", "0.2"),
+        trains(*common, *tiny, "--learning-rate", "0.2"),
         "run holds trainings with learning_rate 0.1; this run asks for 0.2",
     )
-    status, _, err = call(*common, *tiny)
+    status, _, err = trains(*common, *tiny)
     assert status == 0
     assert "nothing is left to train" in err
+
+
+def test_a_genotype_in_the_file_of_a_search_is_trained(trains: Call) -> None:
+    Path("found.json").write_text(json.dumps({"space": "darts", "architecture": str(LITTLE)}))
+    asked = [
+        word
+        for name, value in TINY_DARTS.items()
+        for word in (f"--{name.replace('_', '-')}", value)
+    ]
+    common = ("--space", "darts", "--cells", "@found.json", "--dataset", "x.npz", "--out", "whole")
+    status, out, err = trains(*common, "--no-cache", "--devices", 1, *asked)
+    assert status == 0, err
+    assert "training 1 candidate for 2 epochs" in err
+    (row,) = pq.read_table("whole/accuracies.parquet").to_pylist()
+    assert row["name"] in out
+    assert f"{row['test']:.2f}" in out
+    assert Path("whole/curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_options_and_their_defaults_are_those_of_the_presets() -> None:
+    named = {option.name: option for option in train.params}
+    for field in dataclasses.fields(TrainingSettings):
+        assert field.name in named
+        if field.name != "space":
+            assert named[field.name].default is None
+            text = getattr(named[field.name], "help", "")
+            assert f"[default: {preset_in_words(field.name)}]" in text
+    assert preset_in_words("epochs") == "12 for nb201, 600 for darts"
+    assert preset_in_words("momentum") == "0.9"

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxnas.spaces.darts import Genotype, NODES
+from jaxnas.spaces.darts import NODES, Genotype
 
 CELLS = (855, 4)
 TINY: dict[str, Any] = {"channels": 4, "depth": 1, "batch_size": 64}

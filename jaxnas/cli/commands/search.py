@@ -35,6 +35,9 @@ _HELP = {
     "candidates": "Architectures sampled and compared at the end.",
 }
 
+# Options that were published under other names.
+_RENAMED = {"--learning-rate": "--alpha-rate", "--cells": "--depth"}
+
 _EPILOG = (
     "A supernet, whose weights all architectures share, is trained on images, and a distribution "
     "over architectures with it. DIR gets log.csv, found.json, curves.png, cell.png and "
@@ -73,6 +76,7 @@ def _command(method: str) -> click.Command:
         metavar="NAME=VALUE",
         help="Any other constant of the method; a name that there is not lists them.",
     )
+    @options.several(*map(_renamed, _RENAMED))
     # All but the number of devices: a supernet is on one.
     @options.several(*options.MACHINE[1:])
     def command(
@@ -123,6 +127,18 @@ def _recipe_options(method: str) -> options.Decorator:
         )
     texts = {name: _HELP[name] for name in names}
     return options.several(options.of_fields(kind, texts, defaults), *own)
+
+
+def _renamed(old: str) -> options.Decorator:
+    """An option that says what it is called now."""
+
+    def refuse(_: click.Context, __: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise ValueError(
+                f"{old}: expected its new name, got the old one; give {_RENAMED[old]} instead"
+            )
+
+    return click.option(old, hidden=True, expose_value=False, callback=refuse)
 
 
 def _is_unused(kind: type[Recipe], name: str) -> bool:

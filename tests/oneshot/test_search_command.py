@@ -1,4 +1,4 @@
-"""`jaxnas search METHOD --space …` from the command line to its files."""
+"""`jaxnas search METHOD` from the command line to its files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import pytest
 from conftest import little_digits
 from rich.console import Console
 
-from jaxnas.cli.terminal.search_progress import SearchProgress
-from jaxnas.oneshot import Epoch
+from jaxnas.cli.terminal.progress import SearchProgress
+from jaxnas.oneshot import METHODS, Epoch, make_recipe
 from jaxnas.plots.supernet_search import _draw, plot_search
 from jaxnas.spaces import nb201
 
 Call = Callable[..., tuple[int, str, str]]
 
 SMALL = ["--space", "nb201", "--dataset", "images.npz", "--out", "run", "--no-cache"]
-SMALL += ["--channels", 4, "--cells", 1, "--batch-size", 16]
+SMALL += ["--channels", 4, "--depth", 1, "--batch-size", 16]
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def search(call: Call) -> Call:
 
 
 def test_a_search_on_nb201_from_images_to_files(search: Call) -> None:
-    arguments = ["gdas", *SMALL, "--epochs", 2, "--temperature", 5, 0.5, "--learning-rate", 0.1]
+    arguments = ["gdas", *SMALL, "--epochs", 2, "--temperature", 5, 0.5, "--alpha-rate", 0.1]
     arguments += ["--set", "weight_decay=1e-3", "--oracle", "table.npz", "--seed", 2]
     status, out, err = search(*arguments)
     assert (status, err.splitlines()[0]) == (
@@ -91,25 +91,22 @@ def test_a_search_on_nb201_from_images_to_files(search: Call) -> None:
         (["sf", "--space", "nb101"], "'nb101' is not one of 'nb201', 'darts'"),
         (["sf", "--space", "nb201"], "Missing option '--dataset'"),
         (["sf", "--space", "nb201", "--dataset", "digits"], "Missing option '--out'"),
-        (["rsps", "--dataset", "digits"], "Missing option '--space'"),
         (["snas", *SMALL, "--temperature", 0, 1], "0.0 is not in the range x>0"),
         (["snas", *SMALL, "--set", "temperature=0"], "temperature: expected a number above 0"),
-        (["sf", *SMALL, "--set", "depth=3"], "constant 'depth': expected one of epochs, "),
+        (["sf", *SMALL, "--set", "cells=3"], "constant 'cells': expected one of epochs, "),
         (["sf", *SMALL, "--set", "alpha_decay"], "expected NAME=VALUE"),
-        (["sf", *SMALL, "--set", "channels=8"], "channels is given twice"),
+        (["sf", *SMALL, "--set", "channels=8"], "expected each constant once, got channels twice"),
         (["sf", *SMALL, "--set", "momentum=x"], "momentum: expected a finite number, got 'x'"),
-        (["sf", *SMALL, "--queries", 3], "--queries is of a search in a table"),
-        (["sf", *SMALL, "--dataset", "digits"], "expected one data set with --space, got 2"),
+        (["sf", *SMALL, "--queries", 3], "No such option"),
+        (["sf", *SMALL, "--runs", 3], "jaxnas simulate sf"),
+        (["sf", *SMALL, "--learning-rate", 0.1], "--learning-rate: expected its new name"),
+        (["sf", *SMALL, "--cells", 3], "give --depth instead"),
         (["sf", *SMALL, "--oracle", "part.npz"], "lacks the cifar10 test 200-epoch accuracy"),
         (["sf", *SMALL, "--batch-size", 64], "images is too small to split"),
         (["darts", *SMALL, "--order", 3], "3 is not in the range 1<=x<=2"),
-        (["darts", *SMALL, "--space", "darts", "--oracle", "table.npz"], "leave it out with"),
+        (["darts", *SMALL, "--space", "darts", "--oracle", "table.npz"], "official indices"),
         (["darts", *SMALL, "--space", "darts", "--channels", 3], "channels: expected an even"),
         (["ram", *SMALL, "--edges-per-step", 7], "edges_per_step: expected 1 to 6"),
-        (["sf", "--dataset", "cifar10", "--oracle", "t", "--epochs", 3], "--epochs needs --space"),
-        (["sf", "--dataset", "images.npz", "--oracle", "table.npz"], "With --space it may be"),
-        (["darts", "--dataset", "cifar10", "--oracle", "t", "--order", 2], "--order needs --space"),
-        (["sf", "--dataset", "cifar10"], "Missing option '--oracle'"),
     ],
 )  # fmt: skip
 def test_bad_input_gets_one_line(search: Call, arguments: list[object], message: str) -> None:
@@ -162,3 +159,18 @@ def test_progress_shows_accuracy_and_entropy_and_is_quiet_without_a_terminal() -
     lines = stream.getvalue().splitlines()
     assert lines[0] == "searching: 4 steps left of 3 epochs on 1 device (cpu)"
     assert len(lines) == 2
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_help_shows_the_recipes_own_defaults(method: str, search: Call) -> None:
+    status, out, err = search(method, "--help")
+    assert (status, err) == (0, "")
+    shown = " ".join(out.split())
+    presets = {space: make_recipe(method, space) for space in ("nb201", "darts")}
+    for name in ("epochs", "batch_size", "depth"):
+        values = {space: getattr(recipe, name) for space, recipe in presets.items()}
+        same = len(set(values.values())) == 1
+        words = ", ".join(f"{value} for {space}" for space, value in values.items())
+        wanted = str(values["nb201"]) if same else words
+        option = shown[shown.index(f"--{name.replace('_', '-')} ") :]
+        assert option[option.index("[default: ") :].startswith(f"[default: {wanted}]")
