@@ -33,7 +33,7 @@ from scipy.stats import kendalltau, ttest_ind
 
 from jaxnas import data, oracle
 from jaxnas.engine.devices import keep_compiled_programs
-from jaxnas.results.parts import write_atomically
+from jaxnas.results.files import write_atomically
 from jaxnas.spaces import nb201
 
 

@@ -21,6 +21,7 @@ from jaxnas import oracle
 from jaxnas.evaluation import FIGURES, best_percentile, counts, scores_of
 from jaxnas.evaluation.bootstrap import bootstrap
 from jaxnas.evaluation.scores import Score
+from jaxnas.spaces import DEFAULT
 
 PAIRS = (
     ("pjs", "js"),
@@ -60,7 +61,7 @@ def read(folder: Path, least: int = 0) -> Scored | None:
         table = table.filter(np.asarray(table["cell"]) < least)
     cells, first = np.unique(table["cell"].to_numpy().astype(np.int64), return_index=True)
     values = {name: score.values for name, score in scores_of(table).items()}
-    values["params"] = counts(cells)["params"][None]
+    values["params"] = counts([DEFAULT.arch(cell) for cell in cells.tolist()])["params"][None]
     return Scored(values, cells, table["function"].to_numpy()[first])
 
 

@@ -70,20 +70,21 @@ def jaxnas_scorer(args: Any, stack: contextlib.ExitStack) -> Any:
     from jaxnas import data
     from jaxnas.engine.memory import memory_trimmed
     from jaxnas.engine.threads import run_on_workers
-    from jaxnas.proxies import CATALOGUE
+    from jaxnas.proxies import catalogue
     from jaxnas.scoring import Settings
-    from jaxnas.scoring.programs import Programs, group_proxies
-    from jaxnas.scoring.run import columns
+    from jaxnas.scoring.programs import ScoringPrograms, scoring_passes
+    from jaxnas.spaces import DEFAULT
 
     settings = Settings(batch_size=args.batch_size)
-    names = [name for name in columns(args.scores) if name in CATALOGUE]
+    asked = catalogue.columns(args.scores)
+    names = [name for name in catalogue.names("proxy") if name in asked]
     images = data.load(args.data)
-    groups = group_proxies(names, settings)
+    needed = scoring_passes(names, settings)
 
     def scorer(device: jax.Device) -> Any:
-        programs = Programs(groups, settings, images, device)
+        programs = ScoringPrograms(needed, settings, images, device)
 
-        def score_one(job: tuple[int, int]) -> Any:
+        def score_one(job: tuple[str, int]) -> Any:
             with jax.enable_x64(True):
                 return programs.score(job)
 
@@ -93,7 +94,9 @@ def jaxnas_scorer(args: Any, stack: contextlib.ExitStack) -> Any:
     progress = stack.enter_context(memory_trimmed(lambda *_: None))  # as `jaxnas score` does
 
     def score(cells: list[int]) -> None:
-        for done, _ in enumerate(run_on_workers(scorers, [(cell, 0) for cell in cells])):
+        for done, _ in enumerate(
+            run_on_workers(scorers, [(DEFAULT.arch(cell), 0) for cell in cells])
+        ):
             progress(done, len(cells))
 
     return score
