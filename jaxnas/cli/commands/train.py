@@ -97,8 +97,8 @@ def train(
     from_folder = None if top is None else parse_top(top)
     archs = () if cells is None else selection.select(cells, SPACES[space], chosen_seeds[0])
     options.refuse_files(out)
-    # One large network alone trains on all cores at once; small ones share a machine better.
-    alone = space != "nb201" and from_folder is None and len(archs) * len(chosen_seeds) == 1
+    # One network alone trains on all cores at once; several share a machine better.
+    alone = from_folder is None and len(archs) * len(chosen_seeds) == 1
     machine.ready(None if alone else start)
 
     from jaxnas import data, training
