@@ -23,7 +23,7 @@ def score(ops: Array, logits: Array) -> Array:
 
 
 def entropy(logits: Array) -> Array:
-    """Of the joint distribution over architectures, in nats: the sum over edges [E, K]."""
+    """Entropy of the joint distribution over architectures, in nats: the sum over edges [E, K]."""
     logs = jax.nn.log_softmax(logits)
     return -jnp.sum(jnp.exp(logs) * logs)
 

@@ -72,6 +72,7 @@ class Estimator(NamedTuple):
         evaluations: (E, K) → how many losses an estimate takes.
         mixing: what is asked of the loss.
         unbiased: whether the mean of the estimates is the gradient of E[L(Z)].
+        shown: how it is shown, the call that made it.
     """
 
     init: Callable[[Array, Array], State]
@@ -79,6 +80,14 @@ class Estimator(NamedTuple):
     evaluations: Callable[[int, int], int]
     mixing: Mixing
     unbiased: bool
+    shown: str = ""
+
+    def __repr__(self) -> str:
+        return self.shown or f"Estimator(mixing={self.mixing!r}, unbiased={self.unbiased})"
+
+    def shown_as(self, text: str) -> "Estimator":
+        """The same estimator, shown as `text`."""
+        return self._replace(shown=text)
 
 
 class Estimate(NamedTuple):
@@ -106,6 +115,14 @@ def gradient(estimator: Estimator, state: State, key: Array, logits: Array, loss
         key: of all chance.
         logits: α [E, K].
         loss: evaluates a sample as `estimator.mixing` says.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxnas import estimators
+        >>> key, alpha, loss = jax.random.key(1), jnp.zeros((2, 3)), lambda z: 1 + z.weights[0, 1]
+        >>> found = estimators.gradient(estimators.exact(), (), key, alpha, loss)
+        >>> print(f"{found.value:.2f}")
+        1.33
     """
 
     def surrogate(logits: Array) -> tuple[Array, tuple[State, Evaluations]]:

@@ -5,13 +5,17 @@ import jax.numpy as jnp
 
 from jaxnas.estimators.categorical import discrete
 from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, State
+from jaxnas.representation import shown_by_call
 from jaxnas.types import Array
 
 _MOST = 2**20
 
 
+@shown_by_call
 def exact(batch_size: int | None = None) -> Estimator:
-    """Enumerates all architectures. Exact: no bias, no variance; K^E evaluations.
+    """Exact gradient by enumeration of all architectures.
+
+    No bias, no variance; K^E evaluations.
 
     ∇_α Σ_z p_α(z) L(z), what every other estimator is compared with. Its surrogate's value is
     E[L(Z)].
@@ -21,6 +25,15 @@ def exact(batch_size: int | None = None) -> Estimator:
 
     Raises:
         ValueError: at the first estimate, of more than 2^20 architectures.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxnas import estimators
+        >>> key, alpha, loss = jax.random.key(1), jnp.zeros((2, 3)), lambda z: 1 + z.weights[0, 1]
+        >>> estimator = estimators.exact()
+        >>> found = estimators.gradient(estimator, estimator.init(key, alpha), key, alpha, loss)
+        >>> print(f"{found.gradient[0, 1]:.2f}")
+        0.22
     """
 
     def surrogate(

@@ -5,11 +5,15 @@ import jax.numpy as jnp
 
 from jaxnas.estimators.categorical import discrete, draw
 from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, State, with_gradient
+from jaxnas.representation import shown_by_call
 from jaxnas.types import Array
 
 
+@shown_by_call
 def ram(edges_per_step: int | None = None, batch_size: int | None = None) -> Estimator:
-    r"""θ_ek (L_ek - Σ_j θ_ej L_ej) with L_ek the loss where edge e takes op k, all else as drawn.
+    r"""RAM estimator: each edge is marginalised over its ops, the others stay as drawn.
+
+    θ_ek (L_ek - Σ_j θ_ej L_ej) with L_ek the loss where edge e takes op k, all else as drawn.
 
     Unbiased; E (K - 1) + 1 evaluations of one op an edge, no derivative of L. All edges share one
     Z ~ p_α, which is itself one of the K alternatives of every edge. Each edge's expectation over
@@ -19,7 +23,8 @@ def ram(edges_per_step: int | None = None, batch_size: int | None = None) -> Est
     others none: still unbiased, of more variance, m (K - 1) + 1 evaluations.
 
     Sources: Tokui & Sato, "Evaluating the variance of likelihood-ratio gradient estimators", ICML
-    2017; seeds 001, eq. 14 to 16, whose double sum over a and b is this.
+    2017; Huang, "Improved gradient-based neural architecture search", 2019, eq. 14 to 16, whose
+    double sum over a and b is this.
 
     Args:
         edges_per_step: m; None for all edges.
@@ -28,6 +33,15 @@ def ram(edges_per_step: int | None = None, batch_size: int | None = None) -> Est
 
     Raises:
         ValueError: m is below 1, or at the first estimate above E.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxnas import estimators
+        >>> key, alpha, loss = jax.random.key(1), jnp.zeros((2, 3)), lambda z: 1 + z.weights[0, 1]
+        >>> estimator = estimators.ram()
+        >>> found = estimators.gradient(estimator, estimator.init(key, alpha), key, alpha, loss)
+        >>> print(f"{found.gradient[0, 1]:.2f}")
+        0.22
     """
     if edges_per_step is not None and edges_per_step < 1:
         raise ValueError(f"edges_per_step: expected 1 or more, got {edges_per_step}")

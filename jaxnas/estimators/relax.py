@@ -8,6 +8,7 @@ import optax  # type: ignore[import-untyped]
 
 from jaxnas.estimators.categorical import discrete, score
 from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, one, with_gradient
+from jaxnas.representation import shown_by_call
 from jaxnas.types import Array
 
 Weights: TypeAlias = dict[str, Array]
@@ -27,8 +28,11 @@ class Control(NamedTuple):
     optimizer: Any
 
 
+@shown_by_call
 def relax(hidden: int = 64, learning_rate: float = 1e-3) -> Estimator:
-    r"""(L(b) - c(z̃)) ∇_α log p_α(b) + ∇_α c(z) - ∇_α c(z̃). Unbiased; one evaluation of L.
+    r"""RELAX estimator: the score function with a control variate that is learned.
+
+    (L(b) - c(z̃)) ∇_α log p_α(b) + ∇_α c(z) - ∇_α c(z̃). Unbiased; one evaluation of L.
 
     One op an edge is evaluated and L need not be differentiable. z is α with Gumbel noise, b its
     largest entries, z̃ ~ p(z | b) drawn anew. c is a small network of the softmax of its argument,
@@ -37,12 +41,21 @@ def relax(hidden: int = 64, learning_rate: float = 1e-3) -> Estimator:
     the score function's.
 
     Sources: Grathwohl et al., "Backpropagation through the void", ICLR 2018, algorithm 1 and
-    appendix B (categorical); seeds 001, eq. 11. z̃ is differentiated through θ, as the second
-    term needs.
+    appendix B (categorical); Huang, "Improved gradient-based neural architecture search",
+    2019, eq. 11. z̃ is differentiated through θ, as the second term needs.
 
     Args:
         hidden: units of the network.
         learning_rate: Adam's, of the network; the paper's toy problem: 0.01.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxnas import estimators
+        >>> key, alpha, loss = jax.random.key(1), jnp.zeros((2, 3)), lambda z: 1 + z.weights[0, 1]
+        >>> estimator = estimators.relax(hidden=4)
+        >>> found = estimators.gradient(estimator, estimator.init(key, alpha), key, alpha, loss)
+        >>> print(f"{found.gradient[0, 1]:.2f}")
+        -0.33
     """
     if hidden < 1:
         raise ValueError(f"hidden: expected 1 unit or more, got {hidden}")

@@ -7,16 +7,20 @@ from jaxnas.estimators.categorical import mode
 from jaxnas.estimators.estimator import Estimator, Sample
 from jaxnas.estimators.relaxation import relaxation
 from jaxnas.estimators.temperature import Temperature
+from jaxnas.representation import shown_by_call
 from jaxnas.types import Array
 
 LOWER, UPPER = -0.1, 1.1
 """The interval that a sigmoid is stretched to, by default: PR-DARTS's."""
 
 
+@shown_by_call
 def stochastic_gates(
     temperature: Temperature, lower: float = LOWER, upper: float = UPPER
 ) -> Estimator:
-    r"""∇_β L(g), g_ek = min(1, max(0, a + (b - a) sigmoid((β_ek + G_ek) / τ))), G logistic noise.
+    r"""Stochastic gates, the estimator of PR-DARTS: stretched sigmoids, cut to [0, 1].
+
+    ∇_β L(g), g_ek = min(1, max(0, a + (b - a) sigmoid((β_ek + G_ek) / τ))), G logistic noise.
 
     The exact pathwise gradient of its own objective E[L(g)]: no bias there, but neither that
     objective nor its gradient is one of E[L(Z)], at any temperature, since an edge may have any
@@ -26,8 +30,8 @@ def stochastic_gates(
     The logits are β, not normalised: an op's gate leaves the others of its edge alone. A gate is
     not closed with the chance `activation_probability`.
 
-    Noise: the slides (seeds 004, step 1) print u = sigmoid((v_1 + ln v_2) / τ) with v_1 uniform in
-    (0, 1) and v_2 = sigmoid(β). That gives another chance than their own step 2: as
+    Noise: the authors' slides on PR-DARTS (step 1) print u = sigmoid((v_1 + ln v_2) / τ) with v_1
+    uniform in (0, 1) and v_2 = sigmoid(β). That gives another chance than their own step 2: as
     v_1 + ln v_2 ∈ (ln v_2, 1 + ln v_2), a gate with β = 0 is open always at τ = 1, and one with
     β = -2 never at τ = 0.1. With logistic noise, logit U, U uniform, as the release has it and as
     written here, the chance is theirs, and u → Bernoulli(sigmoid(β)) as τ → 0.
@@ -43,6 +47,15 @@ def stochastic_gates(
 
     Raises:
         ValueError: a, b or a constant τ is out of its range.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxnas import estimators
+        >>> key, alpha, loss = jax.random.key(1), jnp.zeros((2, 3)), lambda z: 1 + z.weights[0, 1]
+        >>> estimator = estimators.stochastic_gates(temperature=1.0)
+        >>> found = estimators.gradient(estimator, estimator.init(key, alpha), key, alpha, loss)
+        >>> print(f"{found.gradient[0, 1]:.2f}")
+        0.30
     """
     check_interval(lower, upper)
 
@@ -57,15 +70,15 @@ def stochastic_gates(
 def activation_probability(
     logits: Array, temperature: Array | float, lower: float = LOWER, upper: float = UPPER
 ) -> Array:
-    """P(g ≠ 0) = sigmoid(β - τ ln(-a / b)) of each gate, of the shape of β.
+    """Chance that a gate is open, P(g ≠ 0) = sigmoid(β - τ ln(-a / b)), of the shape of β.
 
-    Source: seeds 004, step 2 (PR-DARTS); Louizos et al., ICLR 2018, eq. 12.
+    Source: Zhou et al., PR-DARTS, NeurIPS 2020; Louizos et al., ICLR 2018, eq. 12.
     """
     return jax.nn.sigmoid(logits - temperature * jnp.log(-lower / upper))
 
 
 def stretched(key: Array, logits: Array, temperature: Array, lower: float, upper: float) -> Array:
-    """a + (b - a) u [E, K], the gates before they are cut to [0, 1]."""
+    """Gates before they are cut to [0, 1], a + (b - a) u [E, K]."""
     noise = jax.random.logistic(key, logits.shape, logits.dtype)
     return lower + (upper - lower) * jax.nn.sigmoid((logits + noise) / temperature)
 
