@@ -95,7 +95,7 @@ def train(
     chosen_seeds = selection.select_seeds(seeds)
     settings = TrainingSettings(space=space, **options.given(recipe))
     from_folder = None if top is None else parse_top(top)
-    archs = () if cells is None else selection.select(cells, SPACES[space], chosen_seeds[0])
+    archs = () if cells is None else selection.select(cells, SPACES[space].trainable, chosen_seeds[0])
     options.refuse_files(out)
     # One large network alone trains on all cores at once; small ones share a machine better.
     alone = space != "nb201" and from_folder is None and len(archs) * len(chosen_seeds) == 1
