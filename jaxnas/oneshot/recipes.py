@@ -177,7 +177,7 @@ class Gdas(Annealed):
 
 @dataclass(frozen=True)
 class StraightThrough(Gdas):
-    """Constants of GDAS as printed, with the true straight-through gradient: all operations are computed."""
+    """Constants of GDAS as printed: the true straight-through gradient, all operations computed."""
 
 
 @dataclass(frozen=True)

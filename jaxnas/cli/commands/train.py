@@ -9,7 +9,7 @@ import click
 
 from jaxnas.cli import options
 from jaxnas.engine.environment import Start
-from jaxnas.spaces import SPACES, selection
+from jaxnas.spaces import DEFAULT, SPACES, selection
 from jaxnas.training.settings import PRESETS, TrainingSettings
 
 PICTURE_FILE = "curves.png"
@@ -95,10 +95,13 @@ def train(
     chosen_seeds = selection.select_seeds(seeds)
     settings = TrainingSettings(space=space, **options.given(recipe))
     from_folder = None if top is None else parse_top(top)
-    archs = () if cells is None else selection.select(cells, SPACES[space].trainable, chosen_seeds[0])
+    archs: tuple[str, ...] = ()
+    if cells is not None:
+        archs = selection.select(cells, SPACES[space].trainable, chosen_seeds[0])
     options.refuse_files(out)
-    # One large network alone trains on all cores at once; small ones share a machine better.
-    alone = space != "nb201" and from_folder is None and len(archs) * len(chosen_seeds) == 1
+    # One large network alone trains on all cores at once; small ones, as the default space's, do
+    # better with a core each.
+    alone = space != DEFAULT.name and from_folder is None and len(archs) * len(chosen_seeds) == 1
     machine.ready(None if alone else start)
 
     from jaxnas import data, training
