@@ -9,7 +9,7 @@ import click
 
 from jaxnas.cli import options
 from jaxnas.engine.environment import Start
-from jaxnas.spaces import DEFAULT, SPACES, selection
+from jaxnas.spaces import SPACES, selection
 from jaxnas.training.settings import PRESETS, TrainingSettings
 
 PICTURE_FILE = "curves.png"
@@ -99,9 +99,8 @@ def train(
     if cells is not None:
         archs = selection.select(cells, SPACES[space].trainable, chosen_seeds[0])
     options.refuse_files(out)
-    # One large network alone trains on all cores at once; small ones, as the default space's, do
-    # better with a core each.
-    alone = space != DEFAULT.name and from_folder is None and len(archs) * len(chosen_seeds) == 1
+    # One network alone trains on all cores at once; several share a machine better.
+    alone = from_folder is None and len(archs) * len(chosen_seeds) == 1
     machine.ready(None if alone else start)
 
     from jaxnas import data, training
