@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnas.data import DataError, Images, normalise, random_order
+from jaxnas.data.images import DataError, Images, normalise, random_order
 
 # Keeps the streams of order and augmentation apart, and from those of the initial parameters.
 _ORDER, _AUGMENTATION = 1, 2

@@ -141,7 +141,9 @@ class Annealed(Recipe):
 
 @dataclass(frozen=True)
 class Snas(Annealed):
-    """Xie et al., "SNAS", ICLR 2019, by its released code; without its resource constraint.
+    """Constants of SNAS: Gumbel-softmax, annealed, weights and α taught together.
+
+    Xie et al., "SNAS", ICLR 2019, by its released code; without its resource constraint.
 
     One level: a batch teaches weights and α together. Unlike there, a tenth of the images is held
     out, to show the accuracy by images that taught neither; the code shows the test set's.
@@ -158,7 +160,10 @@ class Snas(Annealed):
 
 @dataclass(frozen=True)
 class Gdas(Annealed):
-    """Dong & Yang, "GDAS", CVPR 2019, by the released code: the weights' step comes first."""
+    """Constants of GDAS: straight-through, one operation computed; the weights' step comes first.
+
+    Dong & Yang, "GDAS", CVPR 2019, by the released code.
+    """
 
     epochs: int = 250
     batch_size: int = 256
@@ -172,12 +177,14 @@ class Gdas(Annealed):
 
 @dataclass(frozen=True)
 class StraightThrough(Gdas):
-    """GDAS as printed, with the true straight-through gradient: all operations are computed."""
+    """Constants of GDAS as printed: the true straight-through gradient, all operations computed."""
 
 
 @dataclass(frozen=True)
 class Darts(Recipe):
-    """Liu et al., "DARTS", ICLR 2019.
+    """Constants of DARTS: a softmax mixture of all operations.
+
+    Liu et al., "DARTS", ICLR 2019.
 
     Attributes:
         second_order: whether α's loss is the validation loss after a step of the weights.
@@ -188,7 +195,9 @@ class Darts(Recipe):
 
 @dataclass(frozen=True)
 class PrDarts(Annealed):
-    """Zhou et al., "Theory-inspired path-regularized DARTS", NeurIPS 2020.
+    """Constants of PR-DARTS: stochastic gates with regularisers.
+
+    Zhou et al., "Theory-inspired path-regularized DARTS", NeurIPS 2020.
 
     α are the gates' logits β. Though gates are independent, the paper and its code compare the
     softmax of an edge's logits when they discretise; so do the entropy and what is found here.
@@ -222,7 +231,9 @@ class PrDarts(Annealed):
 
 @dataclass(frozen=True)
 class Enas(Recipe):
-    """Pham et al., "ENAS", ICML 2018, by the constants of NAS-Bench-201's search code.
+    """Constants of ENAS: a recurrent controller.
+
+    Pham et al., "ENAS", ICML 2018, by the constants of NAS-Bench-201's search code.
 
     Unlike there weights and controller take turns at every batch, not at every epoch, the weights'
     rate is one cosine without restarts, and operations alone are chosen, of all edges.
@@ -259,7 +270,10 @@ class Enas(Recipe):
 
 @dataclass(frozen=True)
 class Rsps(Recipe):
-    """Li & Talwalkar, "Random search and reproducibility for NAS", UAI 2019, by AutoDL's code."""
+    """Constants of random search with shared weights.
+
+    Li & Talwalkar, "Random search and reproducibility for NAS", UAI 2019, by AutoDL's code.
+    """
 
     epochs: int = 250
     nesterov: bool = True

@@ -188,6 +188,13 @@ class Space(Protocol):
         """The cells of an arch, to be drawn side by side."""
 
     @property
+    def trainable(self) -> Space:
+        """The space with what lies outside of it and can be trained all the same.
+
+        It differs in what it can parse and count; it is the space itself where nothing does.
+        """
+
+    @property
     def networks(self) -> Any:
         """The networks of the space, see `jaxnas.networks.protocol`; imports JAX when asked."""
 

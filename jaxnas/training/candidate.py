@@ -80,7 +80,7 @@ def make_candidates(
     several, side = tuple(archs), images.x_train.shape[1]
     options = _network_options(space, settings)
     indices = space.indices(several)
-    params = space.counts(several, settings.sizes, images.num_classes, side).params
+    counts = space.trainable.counts(several, settings.sizes, images.num_classes, side)
     candidates = []
     for i, arch in enumerate(several):
         network: TrainedNetwork = space.networks.trained(
@@ -96,7 +96,7 @@ def make_candidates(
                 arch=arch,
                 cell=None if indices is None else int(indices[i]),
                 name=name_of(arch, space),
-                params=int(params[i]),
+                params=int(counts.params[i]),
                 loss=_loss(network, settings.auxiliary_weight),
                 logits=network.logits,
                 initial=network.initial,

@@ -77,7 +77,7 @@ def train(
     images = dataset if isinstance(dataset, Images) else data.load(dataset)
     given = tuple(seeds)
     parts = check(images, chosen, given, searched)
-    archs = select(cells, searched, given[0])
+    archs = select(cells, searched.trainable, given[0])
     return train_candidates(
         make_candidates(archs, searched, images, chosen),
         parts,

@@ -52,7 +52,7 @@ class Trainer:
         stop: threading.Event,
         progress: StepProgress | None = None,
     ) -> None:
-        """Puts the images on the device; compiles nothing yet.
+        """Puts the images on the device; compiles no candidate yet.
 
         Args:
             split: the images.
@@ -69,6 +69,9 @@ class Trainer:
         self._stop = stop
         self._progress = progress
         self._data = DeviceImages.of_split(split, device)
+        # One by one, before the first step: each is the number that the steps see.
+        epochs = range(settings.epochs)
+        self._rates = [float(learning_rate(settings, epoch)) for epoch in epochs]
 
     def train(self, job: Job) -> Trained | None:
         """Trains a candidate to its end; None if it was asked to stop."""
@@ -139,7 +142,8 @@ class Trainer:
         valid = programs.accuracy(state, held_out) if len(held_out) else None
         if valid is not None and np.isnan(valid):
             raise Diverged((epoch + 1) * self.steps_per_epoch)
-        rate = float(learning_rate(self._settings, epoch))
         seconds = time.perf_counter() - start
-        row = Epoch(epoch + 1, rate, total_loss / seen, 100 * correct / seen, valid, seconds)
+        row = Epoch(
+            epoch + 1, self._rates[epoch], total_loss / seen, 100 * correct / seen, valid, seconds
+        )
         return state, row

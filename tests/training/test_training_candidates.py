@@ -16,7 +16,7 @@ from tiny_training import CELLS, LITTLE, TINY
 
 from jaxnas import training
 from jaxnas.data import Images
-from jaxnas.spaces import SPACES, Sizes, Space, darts
+from jaxnas.spaces import SPACES, Sizes, Space, darts, select
 from jaxnas.training import PRESETS, TrainingSettings
 from jaxnas.training.candidate import make_candidates, name_of
 from jaxnas.training.settings import upgraded
@@ -111,6 +111,23 @@ def test_names_of_genotypes() -> None:
     assert name(str(LITTLE)) == "genotype-742e561108"
     other = dataclasses.replace(darts.DARTS_V2, normal=darts.DARTS_V1.normal)
     assert name(str(other)) not in (name(str(LITTLE)), "darts-v1", "darts-v2")
+
+
+def test_a_genotype_with_every_edge_can_be_trained_though_the_space_lacks_it(
+    digits: Images,
+) -> None:
+    """As searches of independent edges find them."""
+    weights = np.random.default_rng(0).uniform(size=(2, 14, 8))
+    genotype = darts.discretise(*weights, darts.every_edge)
+    space = SPACES["darts"]
+    with pytest.raises(ValueError, match="expected 8 edges"):
+        select(str(genotype), space)
+    assert select(str(genotype), space.trainable) == (str(genotype),)
+    assert select(str(darts.DARTS_V1), space.trainable) == select("darts-v1", space)
+    chosen = TrainingSettings("darts", channels=2, depth=3, auxiliary_weight=0)
+    (candidate,) = make_candidates([str(genotype)], space, digits, chosen)
+    assert candidate.params == darts.count(genotype, 10, 2, 3, 8).params
+    assert SPACES["nb201"].trainable is SPACES["nb201"]
 
 
 def test_what_networks_lack_is_refused_in_one_sentence(digits: Images) -> None:

@@ -95,7 +95,9 @@ def train(
     chosen_seeds = selection.select_seeds(seeds)
     settings = TrainingSettings(space=space, **options.given(recipe))
     from_folder = None if top is None else parse_top(top)
-    archs = () if cells is None else selection.select(cells, SPACES[space], chosen_seeds[0])
+    archs: tuple[str, ...] = ()
+    if cells is not None:
+        archs = selection.select(cells, SPACES[space].trainable, chosen_seeds[0])
     options.refuse_files(out)
     # One network alone trains on all cores at once; several share a machine better.
     alone = from_folder is None and len(archs) * len(chosen_seeds) == 1

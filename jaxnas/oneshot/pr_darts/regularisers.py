@@ -18,7 +18,7 @@ from jaxnas.oneshot.pr_darts.cell import Cell, Kinds
 from jaxnas.types import Array
 
 THRESHOLD = 0.2
-"""Of the released regularisers: groups open less often than that are not penalised."""
+"""Threshold of the released regularisers: groups open less often than that are not penalised."""
 
 
 class Strengths(NamedTuple):
@@ -139,12 +139,12 @@ def _released_groups(probabilities: Array, kept: Array, cell: Cell) -> list[Arra
 
 
 def _mean(values: Array, weights: Array) -> Array:
-    """Of the values of weight 1; 0 if there is none."""
+    """Mean of the values of weight 1; 0 if there is none."""
     return jnp.vdot(values, weights) / jnp.maximum(weights.sum(), 1)
 
 
 def _parameterised(values: Array, cell: Cell) -> Array:
-    """Of the edges between neighbouring nodes, the columns of parameterised ops [N, P]."""
+    """The columns of parameterised ops, of the edges between neighbouring nodes [N, P]."""
     return values[jnp.array(cell.consecutive)][:, jnp.array(cell.parameterised)]
 
 

@@ -22,7 +22,7 @@ from jaxnas.spaces.darts.counts import STEM_MULTIPLIER as _STEM
 from jaxnas.spaces.darts.counts import count as count_network
 from jaxnas.spaces.darts.genotype import NODES, OPS, Gene, Genotype, Op, edges_of, parse_genotype
 from jaxnas.spaces.darts.published import PUBLISHED
-from jaxnas.spaces.space import CellGraph, Counts, GraphEdge, OpKind, Sizes, structural_zeros
+from jaxnas.spaces.space import CellGraph, Counts, GraphEdge, OpKind, Sizes, Space, structural_zeros
 
 TARGETS = tuple(node for node in NODES for _ in range(2))
 """The node that each of a cell's eight edges leads to."""
@@ -142,7 +142,7 @@ class Darts:
     ) -> Counts:
         """Counts of the network of `sizes.depth` cells, without auxiliary head."""
         self.check(sizes, num_classes, image_size)
-        rows = [_counted(arch, sizes, num_classes, image_size) for arch in archs]
+        rows = [_counted(self.parse(arch), sizes, num_classes, image_size) for arch in archs]
         return Counts(*np.array(rows, np.int64).reshape(-1, len(Counts._fields)).T)
 
     def stream(self, arch: str) -> int:
@@ -158,11 +158,29 @@ class Darts:
         )
 
     @property
+    def trainable(self) -> Space:
+        """All genotypes: also those with every edge, or whose cells concatenate some nodes only."""
+        return _AllGenotypes()
+
+    @property
     def networks(self) -> Any:
         """`jaxnas.networks.darts`."""
         from jaxnas.networks import darts
 
         return darts
+
+
+class _AllGenotypes(Darts):
+    """The space with the genotypes that other searches than DARTS' end with."""
+
+    def parse(self, text: str) -> str:
+        """The genotype, whatever edges it has; see `Space.parse`."""
+        return str(genotype_of(text, searched=False))
+
+    @property
+    def trainable(self) -> Space:
+        """The space itself."""
+        return self
 
 
 @functools.lru_cache(maxsize=65536)
@@ -253,14 +271,15 @@ def _renamed(genes: Sequence[Gene], new: Mapping[int, int]) -> tuple[Gene, ...] 
 
 
 def _counted(arch: str, sizes: Sizes, num_classes: int, image_size: int) -> tuple[int, ...]:
-    genotype = genotype_of(arch)
+    genotype = genotype_of(arch, searched=False)
     counted = count_network(genotype, num_classes, *sizes, image_size)
     shapes = [(_STEM * sizes.channels, 27)]
-    cells = cell_shapes(*sizes)
+    widths = len(genotype.normal_concat), len(genotype.reduce_concat)
+    cells = cell_shapes(*sizes, *widths)
     for cell in cells:
         shapes += _shapes_of_cell(genotype.reduce if cell.reduction else genotype.normal, cell)
     zeros = sum(structural_zeros(*shape) for shape in shapes)
-    features = len(NODES) * cells[-1].channels
+    features = widths[cells[-1].reduction] * cells[-1].channels
     zeros += structural_zeros(num_classes, features, is_output=True)
     return counted.params, counted.multiply_adds, len(shapes) + 1, zeros
 

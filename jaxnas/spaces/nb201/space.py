@@ -26,7 +26,7 @@ from jaxnas.spaces.nb201.cells import (
 )
 from jaxnas.spaces.nb201.counts import check_sizes, num_flops, num_params, widths
 from jaxnas.spaces.nb201.functions import is_connected, live_ops, representatives
-from jaxnas.spaces.space import CellGraph, Counts, GraphEdge, OpKind, Sizes, structural_zeros
+from jaxnas.spaces.space import CellGraph, Counts, GraphEdge, OpKind, Sizes, Space, structural_zeros
 
 _DRAWN: dict[Op, tuple[str, OpKind]] = {
     Op.SKIP: ("skip", "skip"),
@@ -157,6 +157,11 @@ class NB201:
             if op != Op.NONE
         )
         return (CellGraph(f"cell {self.stream(arch)}", ("in", "1", "2", "out"), edges),)
+
+    @property
+    def trainable(self) -> Space:
+        """The space itself."""
+        return self
 
     @property
     def networks(self) -> Any:
