@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 import scipy.stats  # type: ignore[import-untyped]
+from commands import NB201, SETTINGS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,10 +25,12 @@ def scores_table(count: int, **scores: Any) -> pa.Table:
     connected = nb201.is_connected(nb201.cell_ops()[cells])
     status = ["ok" if ok else "disconnected" for ok in connected]
     rows = {
-        "cell": cells, "arch": [""] * count, "function": nb201.representatives()[cells],
+        "cell": cells, "arch": [NB201.arch(int(cell)) for cell in cells],
+        "function": nb201.representatives()[cells],
         "seed": np.zeros(count, np.int64), "status": status,
     }  # fmt: skip
-    return pa.table({**rows, **scores})
+    metadata = {b"jaxnas.settings": json.dumps(SETTINGS).encode()}
+    return pa.table({**rows, **scores}).replace_schema_metadata(metadata)
 
 
 @pytest.mark.parametrize("count", [1, 5, 400])
@@ -55,10 +59,11 @@ def test_picture_of_any_scores(tmp_path: Path, count: int) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.png"}
 
 
-def test_function_scores_average_the_seeds_of_the_lowest_cell() -> None:
+def test_function_scores_average_the_seeds_of_the_first_architecture() -> None:
     table = pa.table(
         {
             "cell": [4, 4, 9, 9, 7, 8],
+            "arch": ["e", "e", "j", "j", "h", "i"],
             "function": [4, 4, 4, 4, 7, 8],
             "seed": [0, 1, 0, 1, 0, 0],
             "js": pa.array([1.0, 3.0, 50.0, 60.0, float("inf"), None]),
