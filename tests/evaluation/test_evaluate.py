@@ -138,7 +138,7 @@ def test_bad_input_gets_one_line(call: Any) -> None:
     write_truth()
     good = write_run(score_table(np.arange(50), js=np.arange(50.0)))
     assert_refused(call("nowhere"), "nowhere has no scores.parquet", "--out")
-    assert_refused(call(good, out="truth.npz"), "truth.npz is a file")
+    assert_refused(call(good, out="truth.npz"), "truth.npz: expected a folder", "got a file")
     assert_refused(call(good, oracle="none.npz"), "none.npz")
     assert_refused(call(good, dataset="cifar100"), "cifar100 test 200-epoch")
     assert_refused(call(good, split=None), "--split")
@@ -152,7 +152,7 @@ def test_bad_input_gets_one_line(call: Any) -> None:
     twice = write_run(
         pa.concat_tables([score_table(np.arange(20), js=np.arange(20.0))] * 2), "twice"
     )
-    assert_refused(call(twice), "cell 0 with seed 0 2 times")
+    assert_refused(call(twice), "with seed 0 2 times")
     strange = write_run(score_table(np.arange(20)).drop_columns(["function"]), "strange")
     assert_refused(call(strange), "no function")
     (good / SCORES_FILE).write_bytes(b"PAR1 and no more")

@@ -281,9 +281,7 @@ def test_combinations_pick_too(table: Path) -> None:
     assert row.valid in known.accuracy("cifar10", "valid", 200)[best]
     with pytest.raises(ValueError, match="by js\\+params: expected scores too"):
         s.simulate("gt-nas", known, "cifar10", by="js+params")
-    with pytest.raises(
-        ValueError, match="scores: expected a table of NAS-Bench.* of the DARTS"
-    ):
+    with pytest.raises(ValueError, match="scores: expected a table of NAS-Bench.* of the DARTS"):
         s.simulate("gt-nas", known, "cifar10", by="js", scores=with_settings(scores, "darts"))
 
 

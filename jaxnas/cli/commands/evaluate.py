@@ -73,6 +73,7 @@ def evaluate(
     from jaxnas.cli.terminal.progress import archive_bar, bar
     from jaxnas.cli.terminal.tables import show
     from jaxnas.plots import plot_evaluation
+    from jaxnas.proxies.derived import DERIVED
     from jaxnas.reports import evaluation as reports
 
     table = results.read_finished(folder)
@@ -84,7 +85,7 @@ def evaluate(
             table,
             accuracy,
             combinations=combinations,
-            seconds=results.median_seconds(folder),
+            seconds=results.median_seconds(folder, DERIVED.requires),
             progress=progress,
         )
     out.mkdir(parents=True, exist_ok=True)
