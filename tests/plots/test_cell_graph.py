@@ -131,10 +131,12 @@ def test_a_cell_without_operations_and_the_same_bytes_again(tmp_path: Path) -> N
 # The command.
 
 
-@pytest.mark.parametrize("cell", ["1462", "PR_DARTS", str(darts.DARTS_V1), "@found.json"])
+@pytest.mark.parametrize("cell", ["1462", "pr-darts", str(darts.DARTS_V1), "@found.json"])
 def test_draw(call: Callable[..., Any], cell: str) -> None:
     Path("found.json").write_text(json.dumps({"method": "x", "genotype": str(darts.DARTS_V2)}))
-    status, out, err = call("draw", cell, "--out", "cell.png")
+    status, out, err = call(
+        "draw", cell, "--space", "nb201" if cell == "1462" else "darts", "--out", "cell.png"
+    )
     assert (status, out, err) == (0, "picture  cell.png\n", "")
     assert Path("cell.png").read_bytes().startswith(b"\x89PNG")
 
@@ -144,10 +146,12 @@ def test_draw(call: Callable[..., Any], cell: str) -> None:
     [
         (["15625"], ["15624"]),
         (["|nor_conv_3x3~0|"], ["3 nodes"]),
-        (["pr-dart"], ["darts-v1", "did you mean 'pr-darts'", "@FILE"]),
-        (["Genotype(normal=[])"], ["expected the fields"]),
+        (["pr-dart", "--space", "darts"], ["did you mean 'pr-darts'"]),
+        (["Genotype(normal=[])", "--space", "darts"], ["expected the fields"]),
+        (["darts-v1"], ["cells 'darts-v1': expected"]),
+        (["0:2"], ["0:2: expected one architecture, got 2"]),
         (["@none.json"], ["none.json"]),
-        (["@empty.json"], ["empty.json: Genotype: expected"]),
+        (["@empty.json"], ["empty.json: expected one architecture a line"]),
         (["@bytes.json"], ["bytes.json", "text"]),
         (["7", "--out", "cell.pdf"], [".png"]),
         (["7", "--out", "nowhere/cell.png"], ["nowhere"]),

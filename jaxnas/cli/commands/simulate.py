@@ -80,14 +80,14 @@ _CHARGED = (
 _BY_GRADIENT = (
     f"Logits of independent edges follow a gradient estimate of the expected {REWARD_EPOCHS}-epoch "
     f"validation error. Of the most probable cell, and of the best cell evaluated, the table has "
-    f"the accuracies after {REPORT_EPOCHS} epochs, beside random search with as many queries. --out "
-    "DIR gets table.csv, curves.csv and curves.png: accuracies, entropy of the distribution and "
-    "variance of the estimate against queries."
+    f"the accuracies after {REPORT_EPOCHS} epochs, beside random search with as many queries. "
+    "--out DIR gets table.csv, curves.csv and curves.png: accuracies, entropy of the distribution "
+    "and variance of the estimate against queries."
 )
 _BY_TRAINING = (
     f"{_CHARGED} Of the cells found the table has the validation and test accuracy after "
-    f"{REPORT_EPOCHS} epochs, mean and deviation over the runs, beside chance, counting parameters, "
-    "the best cell of the table, and published results. --out DIR gets table.csv."
+    f"{REPORT_EPOCHS} epochs, mean and deviation over the runs, beside chance, counting "
+    "parameters, the best cell of the table, and published results. --out DIR gets table.csv."
 )
 _WHOLE_TABLE = (
     " Soft weights are given the table's multilinear extension, the expected error under "
