@@ -94,9 +94,9 @@ def random_params(seed: int) -> Any:
 def with_gradients(apply):
     """Logits and the gradients to parameters and images of a scalar that weighs all logits."""
 
-    def scalar(params, x, *code):
+    def scalar(params, x, weights, *code):
         logits = apply(params, x, *code)
-        return jnp.sum(WEIGHTS[: len(x)] * logits + 0.1 * logits**2), logits
+        return jnp.sum(weights * (logits + 0.1 * logits**2)), logits
 
     def run(*args):
         (_, logits), gradients = jax.value_and_grad(scalar, (0, 1), has_aux=True)(*args)
@@ -181,9 +181,9 @@ def plain_params(genotype: Genotype, params: Any) -> Any:
 @pytest.mark.parametrize(("arch", "bn"), CASES)
 def test_genotype_as_data_is_the_network_of_the_genotype(arch, bn):
     genotype, params = parse_genotype(arch), random_params(1)
-    logits, to_params, to_x = program(bn)(params, X, code_of(arch))
+    logits, to_params, to_x = program(bn)(params, X, WEIGHTS, code_of(arch))
     own = plain_params(genotype, params)
-    wanted, wanted_params, wanted_x = with_gradients(plain_apply(genotype, bn))(own, X)
+    wanted, wanted_params, wanted_x = with_gradients(plain_apply(genotype, bn))(own, X, WEIGHTS)
     assert_close(logits, wanted)
     assert_close(to_x, wanted_x)
     found = flatten_dict(plain_params(genotype, to_params))
@@ -197,27 +197,32 @@ def test_genotype_as_data_is_the_network_of_the_genotype(arch, bn):
 
 def test_one_program_serves_all_genotypes():
     for arch in SPACE.draw(3, 0):
-        program("batch")(random_params(0), X, code_of(arch))
+        program("batch")(random_params(0), X, WEIGHTS, code_of(arch))
     assert program("batch")._cache_size() == 1
 
 
 def test_modes_of_normalisation_differ():
-    logits = [program(bn)(random_params(0), X, code_of(EVERY_OP))[0] for bn in BN_MODES]
+    logits = [program(bn)(random_params(0), X, WEIGHTS, code_of(EVERY_OP))[0] for bn in BN_MODES]
     for one, other in itertools.combinations(logits, 2):
         assert not np.allclose(one, other)
 
 
 def test_gradients_of_examples_at_once_are_those_of_one_after_another():
+    """Those of batches of one are those of a batch in which the others weigh nothing."""
     net, params, code = scored("example"), random_params(2), code_of(EVERY_OP)
 
     def gradient(x, weights):
-        return jax.grad(lambda p: jnp.sum(weights * net.apply(p, x[None], code)[0] ** 2))(params)
+        def scalar(params):
+            (logits,) = net.apply(params, x[None], code)
+            return jnp.sum(weights * (logits + 0.1 * logits**2))
 
-    both = jax.jit(
-        lambda x, w: (jax.vmap(gradient)(x, w), jax.lax.map(lambda a: gradient(*a), (x, w)))
-    )
-    at_once, in_turn = both(X[:2], WEIGHTS[:2])
-    jax.tree.map(assert_close, at_once, in_turn)
+        return jax.grad(scalar)(params)
+
+    at_once = jax.jit(jax.vmap(gradient))(X, WEIGHTS)
+    for b in range(len(X)):
+        weights = np.where(np.arange(len(X))[:, None] == b, WEIGHTS, 0)
+        alone = program("example")(params, X, weights, code)[1]
+        jax.tree.map(lambda found, wanted, b=b: assert_close(found[b], wanted), at_once, alone)
 
 
 # --- Cells of one function ------------------------------------------------------------------------
@@ -280,8 +285,10 @@ def test_genotypes_of_one_function_are_one_function(arch):
         orders[kind], genes[kind], slots[kind] = other_names(getattr(genotype, kind))
     other = str(Genotype(genes["normal"], NODES, genes["reduce"], NODES))
     assert SPACE.functions([other]) == SPACE.functions([arch])
-    logits, _, to_x = program("batch")(params, X, code_of(arch))
-    again, _, to_x_again = program("batch")(moved(params, orders, slots), X, code_of(other))
+    logits, _, to_x = program("batch")(params, X, WEIGHTS, code_of(arch))
+    again, _, to_x_again = program("batch")(
+        moved(params, orders, slots), X, WEIGHTS, code_of(other)
+    )
     assert_close(again, logits)
     assert_close(to_x_again, to_x)
 
@@ -358,8 +365,7 @@ def drawn(arch: str, seed: int = 0, stream: int = 0, **options: Any) -> Any:
 def test_what_a_genotype_does_not_use_is_zero_and_the_rest_is_drawn():
     params, stream = drawn(EVERY_OP, 3, 2**63 - 1), 2**63 - 1
     live = flatten_dict(scored().live(params, scored().code(EVERY_OP)))
-    for i, (path, leaf) in enumerate(flatten_dict(params).items()):
-        del i
+    for path, leaf in flatten_dict(params).items():
         used = np.asarray(live[path])
         assert not np.any(np.asarray(leaf)[~used])
         for tensor in np.asarray(leaf)[used] if used.ndim else [np.asarray(leaf)]:

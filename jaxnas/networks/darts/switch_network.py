@@ -85,7 +85,7 @@ class SwitchNetwork(nn.Module):
         kernel = initialisers.KERNELS[self.init_scheme]
         stem = Conv(STEM_MULTIPLIER * self.channels, 3, kernel, self.dtype, name="stem_conv")(x)
         stem = layers.from_images(stem)
-        before = last = Norm(self.bn, self.dtype, name="stem_bn")(stem)
+        before = last = ModeNorm(self.bn, self.dtype, name="stem_bn")(stem)
         for i, shape in enumerate(cell_shapes(self.channels, self.depth)):
             cell = SwitchCell(shape, self.bn, kernel, self.dtype, name=f"cell{i}")
             before, last = last, cell(before, last, *genes[int(shape.reduction)])
@@ -121,7 +121,7 @@ def _stride(shape: CellShape) -> int:
     return 2 if shape.reduction else 1
 
 
-class Norm(nn.Module):
+class ModeNorm(nn.Module):
     """Batch normalisation of [C, H, W, B] with scale and shift, in one of three modes."""
 
     mode: BatchNormMode
@@ -143,7 +143,7 @@ class SwitchCell(nn.Module):
     @nn.compact
     def __call__(self, before: Array, last: Array, ops: Array, sources: Array) -> Array:
         channels, stride = self.shape.channels, _stride(self.shape)
-        common = (channels, partial(Norm, self.mode, self.dtype), self.init_kernel, self.dtype)
+        common = (channels, partial(ModeNorm, self.mode, self.dtype), self.init_kernel, self.dtype)
         entry = ReducedEntry if self.shape.halve_first else Entry
         inputs = jnp.stack(
             [entry(*common, name="entry0")(before), Entry(*common, name="entry1")(last)]
