@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from small import SMALL, little_digits
+from small import SMALL
 
 from jaxnas.cli import main as entry
 from jaxnas.data import Images

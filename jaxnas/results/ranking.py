@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
-import scipy.stats  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from jaxnas.results.files import ResultsError
@@ -203,8 +202,14 @@ def combine(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         [n], higher is better.
     """
-    ranks = scipy.stats.rankdata(scores, method="average", axis=1)
+    ranks = np.array([_mean_ranks(values) for values in scores])
     return np.asarray(np.log(ranks / max(scores.shape[1], 1)).sum(axis=0))
+
+
+def _mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rank of each value, 1 the lowest, [n]; ties share the mean of theirs."""
+    _, place, ties = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(ties) - (ties - 1) / 2)[place])
 
 
 def _combined(means: NDArray[np.float64], functions: NDArray[np.generic]) -> NDArray[np.float64]:
