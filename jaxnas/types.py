@@ -16,8 +16,8 @@ class Tensor(NamedTuple):
 
     Attributes:
         path: the parameter's path in its tree.
-        place: position of the tensor along the parameter's first axis, where the parameter is a stack
-            of tensors; None where it is the tensor itself.
+        place: position of the tensor along the parameter's first axis, where the parameter is a
+            stack of tensors; None where it is the tensor itself.
         output_axis: the tensor's axis, without the stack's, along which the outputs lie.
     """
 

@@ -1,7 +1,7 @@
 """The scores of NAS-Bench-201's cells as they were when the table beside this was made.
 
-`golden_nb201.parquet` is of `jaxnas score` on digits, float64, with the settings in its metadata, by
-the code before spaces had a protocol. A change that moves these numbers changes what a score is.
+`golden_nb201.parquet` is of `jaxnas score` on digits, float64, with the settings in its metadata,
+by the code before spaces had a protocol. A change that moves these numbers changes what a score is.
 """
 
 from pathlib import Path
