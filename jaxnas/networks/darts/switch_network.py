@@ -16,7 +16,6 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxnas.networks import initialisers
 from jaxnas.networks.darts import layers
@@ -191,9 +190,8 @@ def _walk_normal(
     """The four nodes of a normal cell, of its two inputs [2, C, H, W, B]."""
     nodes = jnp.zeros((len(NODES), *inputs.shape[1:]), inputs.dtype)
     states = jnp.concatenate([inputs, nodes])
-    edge = partial(_edge, mode, 1)
-    targets = jnp.asarray(np.asarray(TARGETS, np.int32))
-    return add_edges(edge, (sources, targets), ops, None, states, params)[_INPUTS:]
+    ends = sources, _targets()
+    return add_edges(partial(_edge, mode, 1), ends, ops, None, states, params)[_INPUTS:]
 
 
 def _walk_reduction(
@@ -204,28 +202,21 @@ def _walk_reduction(
     Those are walked first, then those between nodes; in each walk the others are `none`.
     """
     none, outer = jnp.asarray(Op.NONE, ops.dtype), sources < _INPUTS
-    targets = jnp.asarray(np.asarray(TARGETS, np.int32)) - _INPUTS
+    targets = _targets() - _INPUTS
     like = inputs[0, :, ::2, ::2]
     nodes = jnp.zeros((len(NODES), *like.shape), like.dtype)
-    first = (
-        (jnp.where(outer, sources, 0), targets),
-        jnp.where(outer, ops, none),
-        inputs,
-        nodes,
-        params,
-    )
-    nodes = add_edges(partial(_edge, mode, 2), *first)
-    between = (
-        (jnp.where(outer, 0, sources - _INPUTS), targets),
-        jnp.where(outer, none, ops),
-    )
-    stacks = {name: stack for name, stack in params.items() if name != OPS[Op.SKIP_CONNECT]}
-    ends, inner, own = _from(_FIRST_INNER, (*between, stacks))
-    return add_edges(partial(_edge, mode, 1), ends, inner, None, nodes, own)
+    ends = jnp.where(outer, sources, 0), targets
+    from_inputs = jnp.where(outer, ops, none)
+    nodes = add_edges(partial(_edge, mode, 2), ends, from_inputs, inputs, nodes, params)
+    # Between nodes the skip is the identity.
+    kept = {name: stack for name, stack in params.items() if name != OPS[Op.SKIP_CONNECT]}
+    between = (jnp.where(outer, 0, sources - _INPUTS), targets), jnp.where(outer, none, ops), kept
+    ends, from_nodes, own = jax.tree.map(lambda stack: stack[_FIRST_INNER:], between)
+    return add_edges(partial(_edge, mode, 1), ends, from_nodes, None, nodes, own)
 
 
-def _from(slot: int, stacks: Any) -> Any:
-    return jax.tree.map(lambda stack: stack[slot:], stacks)
+def _targets() -> Array:
+    return jnp.asarray(TARGETS, jnp.int32)
 
 
 def _edge(mode: BatchNormMode, stride: int, op: Array, x: Array, params: AllParams) -> Array:
