@@ -144,7 +144,7 @@ def assert_refused(result: tuple[int, str, str], *words: str) -> None:
         (["--cells", "4", "--cells-per-stage", "1"], ["--cells-per-stage", "--depth"]),
         (["--cells", "4", "--layers", "8"], ["--layers", "--depth"]),
         (["--genotype", "darts-v1"], ["--genotype", "--space darts --cells"]),
-        ([*DARTS_V1[:2], "--cells", "darts-v9"], ["darts-v1"]),
+        ([*DARTS_V1[:2], "--cells", "darts-v9"], ["darts-v9", "darts-v2"]),
         ([*DARTS_V1[:2], "--cells", "@none.json"], ["none.json"]),
         ([*DARTS_V1], ["auxiliary", "32 to 40", "8"]),
         ([*DARTS_V1, "--depth", "2"], ["3"]),

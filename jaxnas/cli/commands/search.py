@@ -36,7 +36,7 @@ _HELP = {
 }
 
 # Options that were published under other names.
-_RENAMED = {"--learning-rate": "--alpha-rate", "--cells": "--depth"}
+_RENAMED = {"--learning-rate": "--alpha-rate"}
 
 _EPILOG = (
     "A supernet, whose weights all architectures share, is trained on images, and a distribution "

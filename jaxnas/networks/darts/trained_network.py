@@ -6,6 +6,7 @@ from typing import Any
 from jaxnas.networks.darts.initial import initial_parameters
 from jaxnas.networks.darts.network import EvaluationNetwork
 from jaxnas.networks.initialisers import Initialisation
+from jaxnas.spaces.darts.counts import check_network
 from jaxnas.spaces.darts.space import genotype_of
 from jaxnas.spaces.space import Sizes
 from jaxnas.types import Array, Params
@@ -31,7 +32,11 @@ def trained(
         init: scheme of the initial parameters, "pytorch", "he" or "xavier".
         drop_path: probability of drop path at the end of training, to which it rises from 0.
         auxiliary: has an auxiliary head in training; for images of 32 to 40 pixels.
+
+    Raises:
+        ValueError: there is no such network.
     """
+    check_network(num_classes, *sizes, image_size, auxiliary=auxiliary)
     network = EvaluationNetwork(
         genotype_of(arch, searched=False),
         num_classes,
