@@ -70,10 +70,11 @@ def images(default: str | None = "digits", *, test: bool = False) -> Decorator:
         test: whether test images are needed.
     """
     arrays = "x_train, y_train, x_test and y_test" if test else "x_train and y_train"
+    # To click a default of None is a value that is given.
+    rest: dict[str, Any] = {"required": True} if default is None else {"default": default}
     return click.option(
         "--dataset",
-        default=default,
-        required=default is None,
+        **rest,
         show_default=default is not None,
         metavar="NAME_OR_NPZ",
         help=f"Images: digits, cifar10, cifar100, imagenet16-120, or an .npz with {arrays}.",

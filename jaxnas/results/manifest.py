@@ -219,7 +219,9 @@ def parse(data: bytes, where: object) -> Manifest:
             f"to {FORMAT_VERSION}): update jaxnas or use another folder."
         )
     try:
-        settings = current_settings(_dict(content["settings"]))
+        settings = _dict(content["settings"])
+        if version < FORMAT_VERSION:
+            settings = current_settings(settings)
         space = space_in(settings)
         return Manifest(
             settings=settings,
