@@ -20,6 +20,9 @@ The gates of the last two are of independent ops, not of one categorical choice 
 """
 
 from jaxnas.estimators.categorical import discrete, entropy, mode
+from jaxnas.estimators.concrete import gumbel_softmax
+from jaxnas.estimators.control_variates import relax
+from jaxnas.estimators.enumeration import exact
 from jaxnas.estimators.estimator import (
     Estimate,
     Estimator,
@@ -29,16 +32,13 @@ from jaxnas.estimators.estimator import (
     Sample,
     gradient,
 )
-from jaxnas.estimators.exact import exact
-from jaxnas.estimators.gumbel_softmax import gumbel_softmax
-from jaxnas.estimators.ram import ram
-from jaxnas.estimators.relax import relax
-from jaxnas.estimators.score_function import score_function
-from jaxnas.estimators.softmax_mixture import softmax_mixture
-from jaxnas.estimators.stochastic_gates import activation_probability, stochastic_gates
-from jaxnas.estimators.straight_through import add_bare, gdas, straight_through
-from jaxnas.estimators.straight_through_top_k import straight_through_top_k
+from jaxnas.estimators.gates import activation_probability, stochastic_gates
+from jaxnas.estimators.marginalisation import ram
+from jaxnas.estimators.mixtures import softmax_mixture
+from jaxnas.estimators.one_hot import add_bare, gdas, straight_through
+from jaxnas.estimators.score_functions import score_function
 from jaxnas.estimators.temperature import Temperature
+from jaxnas.estimators.top_k import straight_through_top_k
 
 __all__ = [
     "Estimate",

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnas.estimators import Estimator, Evaluations, Loss, Sample, estimator
-from jaxnas.estimators.score_function import Average, check_decay
+from jaxnas.estimators.score_functions import Average, check_decay
 from jaxnas.oneshot.recipes import BASELINE_DECAY, ENTROPY_WEIGHT
 from jaxnas.types import Array, Params
 

@@ -16,13 +16,13 @@ import scipy.stats
 
 from jaxnas import estimators as e
 from jaxnas import oracle
-from jaxnas.estimators.score_function import Average
+from jaxnas.estimators.score_functions import Average
 from jaxnas.search.by_gradient.table_loss import at, by_ops, table_loss
 from jaxnas.spaces import nb201
 
 NB201 = Path(__file__).parents[3] / "shared" / "data" / "nb201.npz"
 OPS = nb201.cell_ops()
-relax_module: Any = importlib.import_module("jaxnas.estimators.relax")
+relax_module: Any = importlib.import_module("jaxnas.estimators.control_variates")
 
 EDGES, CHOICES = 3, 4
 KEY = jax.random.key

@@ -16,7 +16,7 @@ from jax.flatten_util import ravel_pytree
 from scipy.special import expit
 
 from jaxnas import estimators as e
-from jaxnas.estimators.score_function import Average
+from jaxnas.estimators.score_functions import Average
 from jaxnas.oneshot import enas
 from jaxnas.search.by_gradient.table_loss import table_loss
 

@@ -4,7 +4,8 @@ Images are [B, H, W, C], kernels [kh, kw, C_in, C_out]. Everything here works un
 `vmap` and their compositions.
 """
 
-from jaxnas.networks.layers.batch_norm import (
+from jaxnas.networks.layers.convolution import conv, conv_input_gradient, conv_kernel_gradient
+from jaxnas.networks.layers.normalisation import (
     BN_EPSILON,
     BN_MODES,
     BatchNormMode,
@@ -15,7 +16,6 @@ from jaxnas.networks.layers.batch_norm import (
     moments,
     standardise,
 )
-from jaxnas.networks.layers.convolution import conv, conv_input_gradient, conv_kernel_gradient
 from jaxnas.networks.layers.pooling import avg_pool, avg_pool_gradient
 
 __all__ = [

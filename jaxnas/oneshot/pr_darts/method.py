@@ -15,7 +15,7 @@ from jaxnas.estimators import (
     stochastic_gates,
     straight_through_top_k,
 )
-from jaxnas.estimators.stochastic_gates import LOWER, UPPER
+from jaxnas.estimators.gates import LOWER, UPPER
 from jaxnas.estimators.temperature import as_schedule
 from jaxnas.oneshot.pr_darts.cell import Kinds
 from jaxnas.oneshot.pr_darts.regularisers import (

@@ -10,7 +10,7 @@ from jaxnas.spaces.darts.counts import (
     check_network,
     count,
 )
-from jaxnas.spaces.darts.discretise import Rule, discretise, every_edge, top_edges, top_pairs
+from jaxnas.spaces.darts.discretising import Rule, discretise, every_edge, top_edges, top_pairs
 from jaxnas.spaces.darts.genotype import (
     EDGES,
     NODES,

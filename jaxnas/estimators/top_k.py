@@ -5,8 +5,8 @@ import jax.numpy as jnp
 
 from jaxnas.estimators.categorical import mode
 from jaxnas.estimators.estimator import Estimator, Sample
+from jaxnas.estimators.gates import LOWER, UPPER, check_interval, stretched
 from jaxnas.estimators.relaxation import relaxation
-from jaxnas.estimators.stochastic_gates import LOWER, UPPER, check_interval, stretched
 from jaxnas.estimators.temperature import Temperature
 from jaxnas.representation import shown_by_call
 from jaxnas.types import Array
