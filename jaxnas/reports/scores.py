@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from jaxnas.proxies import catalogue
 from jaxnas.reports.numbers import number, text
 from jaxnas.reports.report import Column, Report
 from jaxnas.results import ranking
@@ -28,7 +29,7 @@ def best_cells(table: pa.Table, by: str | None = None, k: int = 10) -> Report:
     Raises:
         ResultsError: the table has no such score.
     """
-    by = by or ranking.default_score(table)
+    by = by or ranking.default_score(table, catalogue.preferred())
     ranked = ranking.best(table, by, k)
     rows = [
         {"rank": place, "cell": one.cell, "arch": one.arch, by: one.value, "seeds": one.seeds}

@@ -125,7 +125,7 @@ def score_values(table: pa.Table, by: str) -> Values:
     return Values(cells, archs[order].tolist(), functions, values, seeds)
 
 
-def best(table: pa.Table, by: str | None = None, k: int = 10) -> list[Ranked]:
+def best(table: pa.Table, by: str, k: int = 10) -> list[Ranked]:
     """The k architectures of different functions with the highest scores, the highest first.
 
     An architecture's score is its mean over the seeds that are scored; one with a score that is not
@@ -134,7 +134,7 @@ def best(table: pa.Table, by: str | None = None, k: int = 10) -> list[Ranked]:
 
     Args:
         table: of `jaxnas.score` or `jaxnas.read_table`.
-        by: a score, or a combination such as "js+params"; by default the table's `default_score`.
+        by: a score, or a combination such as "js+params".
         k: how many, at least one.
 
     Raises:
@@ -143,7 +143,7 @@ def best(table: pa.Table, by: str | None = None, k: int = 10) -> list[Ranked]:
     settings_of(table)
     if k < 1:
         raise ResultsError(f"k: expected at least 1, got {k}; ask for more")
-    found = score_values(table, by or default_score(table))
+    found = score_values(table, by)
     order = np.argsort(-found.values, kind="stable")
     order = order[np.isfinite(found.values[order])]
     _, heads = np.unique(found.functions[order], return_index=True)
@@ -153,16 +153,18 @@ def best(table: pa.Table, by: str | None = None, k: int = 10) -> list[Ranked]:
     ]
 
 
-def default_score(table: pa.Table) -> str:
-    """The score by which a table is ranked where the user names none: the first of `PREFERRED`."""
+def default_score(table: pa.Table, preferred: Sequence[str]) -> str:
+    """The score by which a table is ranked where the user names none.
+
+    Args:
+        table: of `jaxnas.score` or `jaxnas.read_table`.
+        preferred: names of scores, of which the first that the table has is taken; where it has
+            none of them, its first score that is no count.
+    """
     names = score_columns(table)
     floats = (name for name in names if pa.types.is_floating(table.schema.field(name).type))
-    preferred = (name for name in PREFERRED if name in names)
-    return next(preferred, next(floats, names[0]))
-
-
-PREFERRED = ("pjs", "js", "gradient_kernel")
-"""Scores by which tables are ranked by default, the first that is there."""
+    known = (name for name in preferred if name in names)
+    return next(known, next(floats, names[0]))
 
 
 def with_seed(table: pa.Table, seed: int) -> pa.Table:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
+from plain_genotype import places, plain_params
 
 from jaxnas.networks import darts
 from jaxnas.networks.darts import EvaluationNetwork
@@ -20,7 +21,6 @@ from jaxnas.spaces.darts import (
     NODES,
     OPS,
     Genotype,
-    Op,
     cell_shapes,
     edges_of,
     parse_genotype,
@@ -146,47 +146,15 @@ def plain_apply(genotype: Genotype, bn: str) -> Any:
     return apply
 
 
-def places(genotype: Genotype) -> dict[tuple[str, ...], tuple[tuple[str, ...], int]]:
-    """Of each parameter of an edge of the plain network its path and slot in the other."""
-    found = {}
-    for i, shape in enumerate(cell_shapes(*SIZES)):
-        genes = genotype.reduce if shape.reduction else genotype.normal
-        for slot, (op, source, _) in enumerate(edges_of(genes)):
-            edge, stack = ("params", f"cell{i}", f"edge{slot}"), ("params", f"cell{i}", OPS[op])
-            if op == Op.SKIP_CONNECT and shape.reduction and source < 2:
-                names = {("reduce", half): half for half in ("even", "odd")}
-                names |= {("reduce", "bn", of): f"{of}0" for of in ("scale", "shift")}
-            else:
-                times = {"sep": 2, "dil": 1}.get(OPS[op][:3], 0)
-                names = {
-                    (f"{kind}{i}",): f"{kind}{i}"
-                    for i in range(times)
-                    for kind in ("depthwise", "pointwise")
-                }
-                names |= {
-                    (f"bn{i}", of): f"{of}{i}" for i in range(times) for of in ("scale", "shift")
-                }
-            found |= {edge + own: ((*stack, name), slot) for own, name in names.items()}
-    return found
-
-
-def plain_params(genotype: Genotype, params: Any) -> Any:
-    """The parameters of the plain network among those of the network of all."""
-    flat = flatten_dict(params)
-    outside = {path: leaf for path, leaf in flat.items() if path[2] not in OPS}
-    stacked = {path: flat[of][slot] for path, (of, slot) in places(genotype).items()}
-    return unflatten_dict(outside | stacked)
-
-
 @pytest.mark.parametrize(("arch", "bn"), CASES)
 def test_genotype_as_data_is_the_network_of_the_genotype(arch, bn):
     genotype, params = parse_genotype(arch), random_params(1)
     logits, to_params, to_x = program(bn)(params, X, WEIGHTS, code_of(arch))
-    own = plain_params(genotype, params)
+    own = plain_params(genotype, SIZES, params)
     wanted, wanted_params, wanted_x = with_gradients(plain_apply(genotype, bn))(own, X, WEIGHTS)
     assert_close(logits, wanted)
     assert_close(to_x, wanted_x)
-    found = flatten_dict(plain_params(genotype, to_params))
+    found = flatten_dict(plain_params(genotype, SIZES, to_params))
     for path, gradient in flatten_dict(wanted_params).items():
         assert_close(found.pop(path), gradient)
     assert not found
@@ -342,9 +310,9 @@ def test_every_tensor_has_its_place():
 @pytest.mark.parametrize("arch", [EVERY_OP, TWO_ON_ONE, str(DARTS_V1)])
 def test_order_of_the_tensors_is_that_of_the_plain_trace(arch):
     genotype, params = parse_genotype(arch), random_params(0)
-    own = plain_params(genotype, params)
+    own = plain_params(genotype, SIZES, params)
     traced = forward_order(plain_apply(genotype, "batch"), own, jnp.asarray(X))
-    where = {path: (path, None) for path in flatten_dict(own)} | places(genotype)
+    where = {path: (path, None) for path in flatten_dict(own)} | places(genotype, SIZES)
     live = flatten_dict(scored().live(params, scored().code(arch)))
     order = [
         (path, slot)

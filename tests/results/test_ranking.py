@@ -139,5 +139,6 @@ def test_tables_without_settings_and_no_cells_at_all_are_refused() -> None:
 
 def test_the_default_score_is_the_first_preferred_one() -> None:
     rows = [{"cell": 0, "function": 0, "gradient_kernel": 1.0, "js": 1.0}]
-    assert default_score(table(rows)) == "js"
+    assert default_score(table(rows), ("pjs", "js")) == "js"
+    assert default_score(table(rows), ()) == "gradient_kernel"
     assert parse_by(" js + params ") == ("js", "params")

@@ -26,9 +26,11 @@ EQUAL = (index(3, 0, 0, 0, 1, 0), index(0, 0, 0, 3, 0, 0), index(0, 3, 0, 0, 2, 
 CELLS = (PLAIN, OTHER, *EQUAL, DISCONNECTED)
 
 
-def rows(table: pa.Table, columns: Sequence[str] = ()) -> dict[tuple[int, int], dict[str, Any]]:
-    chosen = table.select(["cell", "seed", *columns]) if columns else table
-    return {(row["cell"], row["seed"]): row for row in chosen.to_pylist()}
+def rows(
+    table: pa.Table, columns: Sequence[str] = (), keys: Sequence[str] = ("cell", "seed")
+) -> dict[tuple[Any, ...], dict[str, Any]]:
+    chosen = table.select([*keys, *columns]) if columns else table
+    return {tuple(row[key] for key in keys): row for row in chosen.to_pylist()}
 
 
 def score(images, cells, names, batch_size=6, **options) -> pa.Table:
@@ -37,8 +39,8 @@ def score(images, cells, names, batch_size=6, **options) -> pa.Table:
     )
 
 
-def assert_close(found: pa.Table, wanted: pa.Table, rtol=1e-6):
-    found, wanted = rows(found), rows(wanted)
+def assert_close(found: pa.Table, wanted: pa.Table, rtol=1e-6, keys=("cell", "seed")):
+    found, wanted = rows(found, keys=keys), rows(wanted, keys=keys)
     assert found.keys() == wanted.keys()
     for at, row in found.items():
         for name, value in row.items():
