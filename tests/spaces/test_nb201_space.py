@@ -443,8 +443,8 @@ def test_counts_as_the_benchmark_prints_them(classes: int, size: int, record: st
     ("sizes", "message"),
     [
         ({"num_classes": 0}, "num_classes: expected a positive integer, got 0."),
-        ({"stem_channels": -1}, "stem_channels: expected a positive integer, got -1."),
-        ({"cells_per_stage": 0}, "cells_per_stage: expected a positive integer, got 0."),
+        ({"channels": -1}, "channels: expected a positive integer, got -1."),
+        ({"depth": 0}, "depth: expected a positive integer, got 0."),
         ({"image_size": 0}, "image_size: expected a positive integer, got 0."),
         ({"image_size": 30}, "image_size: expected a multiple of 4 (two blocks halve it), got 30."),
     ],

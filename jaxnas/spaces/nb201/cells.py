@@ -163,7 +163,7 @@ def arch_to_ops(arch: str) -> tuple[int, ...]:
     nodes = arch.split("+")
     if len(nodes) != len(_NODES):
         raise ValueError(
-            f"Arch string {arch!r}: expected {len(_NODES)} nodes joined by '+', got {len(nodes)}."
+            f"{_quoted(arch)}: expected {len(_NODES)} nodes joined by '+', got {len(nodes)}."
         )
     return tuple(
         op
@@ -174,26 +174,38 @@ def arch_to_ops(arch: str) -> tuple[int, ...]:
 
 def _parse_node(arch: str, target: int, node: str) -> list[int]:
     """Op codes of one node's part of the string, such as ``|op~0|op~1|``."""
-    where = f"Arch string {arch!r}, node {target}"
+    where = f"{_quoted(arch)}, node {target}"
     if len(node) < 2 or node[0] != "|" or node[-1] != "|":
-        raise ValueError(f"{where}: expected '|' at both ends, got {node!r}.")
+        raise ValueError(f"{where}: expected '|' at both ends, got {_shortened(node)!r}.")
     edges = node[1:-1].split("|")
     if len(edges) != target:
-        raise ValueError(f"{where}: expected {target} edge(s), got {len(edges)} in {node!r}.")
+        raise ValueError(
+            f"{where}: expected {target} edge(s), got {len(edges)} in {_shortened(node)!r}."
+        )
     return [_parse_edge(arch, source, target, edge) for source, edge in enumerate(edges)]
 
 
 def _parse_edge(arch: str, source: int, target: int, edge: str) -> int:
     """Op code of one edge's part of the string, such as ``nor_conv_3x3~0``."""
-    where = f"Arch string {arch!r}, edge {source}->{target}"
+    where = f"{_quoted(arch)}, edge {source}->{target}"
     name, tilde, number = edge.rpartition("~")
     if not tilde or number != str(source):
-        raise ValueError(f"{where}: expected 'op~{source}', got {edge!r}.")
+        raise ValueError(f"{where}: expected 'op~{source}', got {_shortened(edge)!r}.")
     if name not in OPS:
         near = difflib.get_close_matches(name, OPS, n=1, cutoff=0.5)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"{where}: expected one of {', '.join(OPS)}, got {name!r}{hint}.")
+        raise ValueError(
+            f"{where}: expected one of {', '.join(OPS)}, got {_shortened(name)!r}{hint}."
+        )
     return OPS.index(name)
+
+
+def _quoted(arch: str) -> str:
+    return f"Arch string {_shortened(arch, 80)!r}"
+
+
+def _shortened(text: str, length: int = 40) -> str:
+    return text if len(text) <= length else text[:length] + "…"
 
 
 def ops_to_index(ops: npt.ArrayLike) -> int:
