@@ -106,6 +106,9 @@ def test_what_is_no_cell_is_refused(selection, message):
         ("Genotype(normal=[])", "Genotype: expected the fields normal, "),
         ("Genotype(" * 300, "Genotype: expected Genotype(normal="),
         (V1.replace("sep_conv_3x3", "sep_conv_3x4", 1), "Genotype, normal, edge 0: expected one"),
+        (V1.replace("sep_conv_3x3", "x" * 500, 1), "Genotype, normal, edge 0: expected one"),
+        (V1.replace("[2, 3, 4, 5]", str([*range(300)])), "Genotype, normal_concat: expected diff"),
+        (V1.replace("normal=", "x" * 500 + "="), "Genotype: expected the fields normal, "),
         (V1.replace("[2, 3, 4, 5]", "[2, 3]", 1), "Genotype, normal_concat: expected all"),
     ],
 )
