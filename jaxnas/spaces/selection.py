@@ -111,7 +111,7 @@ def _from_file(path: Path, space: Space) -> tuple[str, ...]:
         raise ValueError(f"{path}: expected lines of text, got other bytes ({error})") from error
     if content.lstrip().startswith("{"):  # one architecture as JSON, such as a search's
         try:
-            return (space.parse(_found_in(content)),)
+            return (_one(_found_in(content).strip(), space),)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
     found: dict[str, None] = {}

@@ -93,7 +93,7 @@ def _targets(count: int) -> list[int]:
 def _checked_genes(kind: str, genes: Any) -> tuple[Gene, ...]:
     pairs = tuple(genes) if isinstance(genes, Sequence) and not isinstance(genes, str) else genes
     if not isinstance(pairs, tuple) or len(pairs) not in (2 * len(NODES), len(EDGES)):
-        came = f"{len(pairs)} edges" if isinstance(pairs, tuple) else repr(genes)
+        came = f"{len(pairs)} edges" if isinstance(pairs, tuple) else _shortened(repr(genes))
         raise ValueError(
             f"Genotype, {kind}: expected {2 * len(NODES)} edges, two for each of {len(NODES)} "
             f"nodes, or all {len(EDGES)}, got {came}."
@@ -116,17 +116,22 @@ def _checked_genes(kind: str, genes: Any) -> tuple[Gene, ...]:
 
 def _checked_gene(where: str, gene: Any, target: int, *, none_allowed: bool) -> Gene:
     if not isinstance(gene, Sequence) or isinstance(gene, str) or len(gene) != 2:
-        raise ValueError(f"{where}: expected (operation, source node), got {gene!r}.")
+        raise ValueError(
+            f"{where}: expected (operation, source node), got {_shortened(repr(gene))}."
+        )
     name, source = gene
     if name not in OPS:
         near = difflib.get_close_matches(str(name), OPS, n=1, cutoff=0.5)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"{where}: expected one of {', '.join(OPS)}, got {name!r}{hint}.")
+        raise ValueError(
+            f"{where}: expected one of {', '.join(OPS)}, got {_shortened(repr(name))}{hint}."
+        )
     if name == OPS[Op.NONE] and not none_allowed:
         raise ValueError(f"{where}: 'none' is no edge to keep; choose another operation.")
     if type(source) is not int or not 0 <= source < target:
         raise ValueError(
-            f"{where}: node {target} takes its input from a node 0..{target - 1}, got {source!r}."
+            f"{where}: node {target} takes its input from a node 0..{target - 1}, "
+            f"got {_shortened(repr(source))}."
         )
     return name, source
 
@@ -135,7 +140,8 @@ def _checked_concat(where: str, concat: Any) -> tuple[int, ...]:
     nodes = tuple(concat) if isinstance(concat, Sequence) and not isinstance(concat, str) else ()
     if not nodes or len(set(nodes)) != len(nodes) or any(node not in NODES for node in nodes):
         raise ValueError(
-            f"Genotype, {where}: expected different nodes of {list(NODES)}, got {concat!r}."
+            f"Genotype, {where}: expected different nodes of {list(NODES)}, "
+            f"got {_shortened(repr(concat))}."
         )
     return nodes
 
@@ -164,7 +170,7 @@ def parse_genotype(text: str) -> Genotype:
         ) from error
     names = ("normal", "normal_concat", "reduce", "reduce_concat")
     if set(fields) != set(names):
-        came = ", ".join(map(repr, fields)) or "none"
+        came = _shortened(", ".join(map(repr, fields)), 100) or "none"
         raise ValueError(f"Genotype: expected the fields {', '.join(names)}, got {came}.")
     return Genotype(
         normal=_flat(fields["normal"]),
