@@ -28,7 +28,7 @@ def select(cells: Selection, space: Space, seed: int = 0) -> tuple[str, ...]:
     """The archs that a selection names, without repetitions, in its order.
 
     Args:
-        cells: a SPEC, see the module; or an index, or a sequence of indices and archs.
+        cells: a SPEC, see the module; or an index, or a sequence of indices and SPECs.
         space: whose architectures they are.
         seed: by which "random:N" draws.
 
@@ -48,9 +48,14 @@ def select(cells: Selection, space: Space, seed: int = 0) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for cell in several:
         if isinstance(cell, str):
-            found[_one(cell.strip(), space)] = None
+            found |= dict.fromkeys(_from_spec(cell.strip(), space, seed))
+        elif isinstance(cell, int | np.integer) and not isinstance(cell, bool):
+            found[space.arch(int(cell))] = None
         else:
-            found[space.arch(cell)] = None
+            raise ValueError(
+                f"cells: expected indices and {space.notation}, got {cell!r}; write each as text "
+                "or as a whole number"
+            )
     return tuple(found)
 
 
