@@ -56,8 +56,8 @@ TWO_ON_ONE = str(
         NODES,
     )
 )
-ARCHS = [EVERY_OP, TWO_ON_ONE, *(SPACE.sample(RNG) for _ in range(3))]
-CASES = [*zip(ARCHS, ("batch", "batch", "example", "frozen", "batch"), strict=True)]
+ARCHS = [EVERY_OP, TWO_ON_ONE, SPACE.sample(RNG)]
+CASES = [*zip(ARCHS, ("batch", "frozen", "example"), strict=True)]
 
 
 @cache

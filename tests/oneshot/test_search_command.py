@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import little_digits
 from rich.console import Console
+from small import little_digits
 
 from jaxnas.cli.terminal.progress import SearchProgress
 from jaxnas.oneshot import METHODS, Epoch, make_recipe

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import little_digits
+from small import little_digits
 
 from jaxnas.data import Images
 from jaxnas.oneshot import images as images_module

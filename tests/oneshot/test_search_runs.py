@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-from conftest import little_digits
+from small import little_digits
 from tiny_search import TINY_SPACE, cross_entropy, tiny_supernet
 
 from jaxnas import oneshot

@@ -1,11 +1,13 @@
 """Scoring against the plain call, network by network."""
 
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scoring_cases import (
     CELLS,
@@ -26,6 +28,7 @@ from jaxnas import proxies, spaces
 from jaxnas.networks.nb201.initial import InitialParameters
 from jaxnas.networks.nb201.network import CellNetwork, Network, cell_parameters
 from jaxnas.proxies import catalogue
+from jaxnas.results import settings_of
 from jaxnas.scoring import Settings
 from jaxnas.scoring.jobs import networks
 from jaxnas.scoring.programs import ScoringPrograms, scoring_passes
@@ -40,6 +43,22 @@ ARCHS = spaces.DEFAULT.arch
 def whole(images):
     """Every score of the catalogue and every derived one, in float64, with the paper's modes."""
     return score(images, CELLS, COLUMNS, batch_size=50, dtype="float64", seeds=(0, 3))
+
+
+GOLDEN = pq.read_table(Path(__file__).with_name("golden_nb201.parquet"))
+"""What the code before spaces had a protocol made of `whole`; what moves it changes a score."""
+
+
+def test_the_golden_table_has_these_settings_counts_and_statuses(whole):
+    assert settings_of(whole) == settings_of(GOLDEN)
+    assert whole.column_names == GOLDEN.column_names
+    for name in ("cell", "arch", "function", "seed", "status", "params", "flops"):
+        assert whole[name].to_pylist() == GOLDEN[name].to_pylist(), name
+
+
+@pytest.mark.parametrize("name", [name for name in COLUMNS if name not in ("params", "flops")])
+def test_scores_are_the_golden_ones_to_a_millionth(whole, name):
+    np.testing.assert_allclose(whole[name].to_numpy(), GOLDEN[name].to_numpy(), rtol=1e-6)
 
 
 def plainly(images, cell, seed, names, batch_size, **options) -> dict[str, float]:

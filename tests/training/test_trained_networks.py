@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import SMALL
 from flax.traverse_util import flatten_dict
+from small import SMALL
 from tiny_training import LITTLE
 
 from jaxnas.networks.darts import EvaluationNetwork

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import little_digits
+from small import little_digits
 from tiny_training import CELLS, LITTLE, TINY
 
 from jaxnas import training

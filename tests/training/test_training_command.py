@@ -18,8 +18,8 @@ import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import little_digits
 from rich.console import Console
+from small import little_digits
 from tiny_training import CELLS, LITTLE, TINY_DARTS, newest
 
 from jaxnas import training

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import little_digits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import little_digits
 
 from jaxnas import data
 from jaxnas.data import Images, splits

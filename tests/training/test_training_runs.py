@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import little_digits
+from small import little_digits
 from tiny_training import CELLS, LITTLE, TINY, TINY_DARTS, newest
 
 from jaxnas import training
