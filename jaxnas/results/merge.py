@@ -76,7 +76,8 @@ def read_run(source: Source, names: Sequence[str]) -> Run:
     if isinstance(source, pa.Table):
         return _of_table("a table", source, names)
     path = Path(source)
-    if path.is_dir() and ((path / MANIFEST_FILE).is_file() or not (path / SCORES_FILE).is_file()):
+    alone = path.is_file() or (path / SCORES_FILE).is_file()
+    if (path / MANIFEST_FILE).is_file() or not alone:
         with Folder.load(path) as folder:
             return Run(str(path), folder.manifest, folder.scores())
     if path.is_dir():

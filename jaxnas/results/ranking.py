@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from jaxnas.results.files import ResultsError
 from jaxnas.results.table import score_columns, settings_of
-from jaxnas.words import unknown
 
 PLUS = "+"
 
