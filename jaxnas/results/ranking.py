@@ -86,7 +86,10 @@ def check_by(table: pa.Table, by: str) -> tuple[str, ...]:
     names, known = parse_by(by), score_columns(table)
     for name in names:
         if name not in known:
-            raise ResultsError(f"{unknown('score', name, known)}: the table has {', '.join(known)}")
+            raise ResultsError(
+                f"score {name!r}: expected a score of the table, got another; the table has "
+                f"{', '.join(known)}, so name one of them or score it first"
+            )
     return names
 
 
