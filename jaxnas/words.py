@@ -13,6 +13,11 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
         known: the names that there are.
     """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names)}"
+    hint = nearest(name, names) or f"choose one of {', '.join(names)}"
     return f"{what} {name!r}: expected one of {len(names)} known names, got another; {hint}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question about the nearest name that is known, empty where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    return f"did you mean {near[0]!r}?" if near else ""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from jaxnas.results.files import ResultsError
 from jaxnas.results.table import score_columns, settings_of
+from jaxnas.words import nearest
 
 PLUS = "+"
 
@@ -86,9 +87,10 @@ def check_by(table: pa.Table, by: str) -> tuple[str, ...]:
     names, known = parse_by(by), score_columns(table)
     for name in names:
         if name not in known:
+            hint = nearest(name, known) or "score it first"
             raise ResultsError(
                 f"score {name!r}: expected a score of the table, got another; the table has "
-                f"{', '.join(known)}, so name one of them or score it first"
+                f"{', '.join(known)}; {hint}"
             )
     return names
 
