@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from jaxnas.results import JSON
@@ -79,18 +76,3 @@ class Outcome:
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         del content["epochs"]
         return json.dumps(content, allow_nan=False, indent=1) + "\n"
-
-
-def to_csv(epochs: Sequence[Epoch]) -> str:
-    """One line an epoch; NaN is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
-    writer.writeheader()
-    for epoch in epochs:
-        writer.writerow(
-            {
-                name: "" if isinstance(value, float) and math.isnan(value) else value
-                for name, value in asdict(epoch).items()
-            }
-        )
-    return text.getvalue()

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from jaxnas import data, spaces
 from jaxnas.data import Images
 from jaxnas.networks.supernet import Found, Supernet
 from jaxnas.oneshot.images import check, epoch_batches, put_images
-from jaxnas.oneshot.log import Epoch, Outcome, to_csv
+from jaxnas.oneshot.log import Epoch, Outcome
 from jaxnas.oneshot.methods import assemble
 from jaxnas.oneshot.optimisers import optimisers
 from jaxnas.oneshot.programs import SearchPrograms, Worth, copied
@@ -26,7 +27,7 @@ from jaxnas.oneshot.recipes import make_recipe
 from jaxnas.oneshot.step import State, initial_state
 from jaxnas.results import JSON
 from jaxnas.results.claim import claim_folder
-from jaxnas.results.files import write_atomically
+from jaxnas.results.files import write_atomically, write_csv
 from jaxnas.spaces import DEFAULT, Sizes, Space
 from jaxnas.training.checkpoints import Checkpoints
 
@@ -112,9 +113,9 @@ def search(
             state, row = run.epoch(state, epochs, folder, progress)
             epochs = (*epochs, row)
             checkpoints.save(state, epochs)
-            write_atomically(folder / LOG_FILE, to_csv(epochs).encode())
+            write_csv([asdict(epoch) for epoch in epochs], folder / LOG_FILE)
         outcome = run.outcome(state, epochs)
-        write_atomically(folder / LOG_FILE, to_csv(epochs).encode())
+        write_csv([asdict(epoch) for epoch in epochs], folder / LOG_FILE)
         write_atomically(folder / FOUND_FILE, outcome.to_json().encode())
     return outcome
 

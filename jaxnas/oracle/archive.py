@@ -27,7 +27,7 @@ from jaxnas.oracle import benchmark
 from jaxnas.oracle.columns import from_columns
 from jaxnas.oracle.files import arrays, read_columns
 from jaxnas.oracle.table import Oracle, OracleError
-from jaxnas.results.files import disk_errors, write_atomically
+from jaxnas.results.files import disk_errors, write_parquet
 
 Progress = Callable[[int, int], None]
 
@@ -68,7 +68,7 @@ def read_archive(folder: Path, progress: Progress | None = None) -> Oracle:
     parts = list(_parts(files, target, progress))
     table = pa.concat_tables((part for _, part in parts), promote_options="default")
     oracle = from_columns(arrays(table), str(folder), benchmark.SPACE)
-    write_atomically(target, _encode(table))
+    write_parquet(table, target)
     for path, _ in parts:
         path.unlink(missing_ok=True)
     return oracle
@@ -129,7 +129,7 @@ def _parts(
             progress(done + (len(chosen) if part is not None else 0), len(cells))
         if part is None:
             part = benchmark.to_table(rows(chosen))
-            write_atomically(path, _encode(part))
+            write_parquet(part, path)
         done += len(chosen)
         yield path, part
 
@@ -140,12 +140,6 @@ def _saved(path: Path) -> pa.Table | None:
         return pq.ParquetFile(path, page_checksum_verification=True).read()
     except (pa.ArrowException, OSError):
         return None
-
-
-def _encode(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    return bytes(sink.getvalue())
 
 
 def _check_meta(folder: Path) -> None:

@@ -71,7 +71,14 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 def parquet_bytes(table: pa.Table) -> bytes:
     """A table as the bytes of a Parquet file."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", compression_level=3, row_group_size=1 << 16)
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        compression_level=3,
+        row_group_size=1 << 16,
+        write_page_checksum=True,
+    )
     return bytes(sink.getvalue())
 
 

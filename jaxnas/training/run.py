@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import jax
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from jaxnas import data, spaces
 from jaxnas.data import DataError, Images, check_side
 from jaxnas.data.splits import Split, split
 from jaxnas.engine.threads import run_on_workers
 from jaxnas.results import JSON
-from jaxnas.results.files import write_atomically
+from jaxnas.results.files import write_parquet
 from jaxnas.spaces import DEFAULT, Space, select
 from jaxnas.spaces.selection import Selection
 from jaxnas.training.candidate import Candidate, make_candidates
@@ -136,8 +134,8 @@ def train_candidates(
             if trained is not None:
                 folder.keep(trained)
         outcomes = folder.outcomes()
-        _write(accuracies_table(outcomes), path / ACCURACIES_FILE)
-        _write(curves_table(outcomes), path / CURVES_FILE)
+        write_parquet(accuracies_table(outcomes), path / ACCURACIES_FILE)
+        write_parquet(curves_table(outcomes), path / CURVES_FILE)
     by_job = {(trained.name, trained.seed): trained for trained in outcomes}
     return tuple(by_job[candidate.name, seed] for candidate, seed in jobs)
 
@@ -193,9 +191,3 @@ def _resolved(
             "leave it out"
         )
     return searched, settings
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    write_atomically(path, bytes(sink.getvalue()))

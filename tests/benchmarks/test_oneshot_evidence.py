@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from scipy.stats import t
 
 from jaxnas.data import Images
 from jaxnas.oneshot import Epoch, Outcome
-from jaxnas.oneshot.log import to_csv
 from jaxnas.oneshot.methods import assemble
+from jaxnas.results.files import write_csv
 from jaxnas.spaces import SPACES, Sizes, nb201
 
 with pytest.MonkeyPatch.context() as patch:
@@ -96,7 +97,7 @@ def finish(name: str, runs: Path, seed: int, cell: int) -> Any:
     )
     folder = condition.folder(runs, seed)
     folder.mkdir(parents=True)
-    (folder / "log.csv").write_text(to_csv(epochs))
+    write_csv([asdict(epoch) for epoch in epochs], folder / "log.csv")
     (folder / "found.json").write_text(outcome.to_json())
     return folder
 
