@@ -57,7 +57,7 @@ TWO_ON_ONE = str(
     )
 )
 ARCHS = [EVERY_OP, TWO_ON_ONE, SPACE.sample(RNG)]
-CASES = [*zip(ARCHS, ("batch", "frozen", "example"), strict=True)]
+CASES = [(EVERY_OP, "batch"), (TWO_ON_ONE, "example")]
 
 
 @cache
