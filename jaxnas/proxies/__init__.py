@@ -7,9 +7,9 @@ Each proxy has a keyword factory (`js()`, `pjs(zeros="structural-removed")`, ...
 `CATALOGUE` lists every score with its meaning, its source and its cost.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from jaxnas import lazy
 from jaxnas.proxies.catalogue import CATALOGUE, Entry, make
 
 if TYPE_CHECKING:
@@ -58,14 +58,11 @@ _HOMES = {
     "parameter_jacobian": ("pjs", "pjsc", "wpjs", "wpjsi"),
     "proxy": ("Proxy", "score"),
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    """Imports what needs JAX when it is first used: the catalogue can be read without."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'jaxnas.proxies' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"jaxnas.proxies.{_HOME[name]}"), name)
+# The catalogue can be read without JAX, which these need.
+__getattr__, _ = lazy.attach(
+    __name__,
+    {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names},
+)
 
 
 def __dir__() -> list[str]:

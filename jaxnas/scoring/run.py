@@ -17,7 +17,7 @@ from jaxnas.data import Images, check_side
 from jaxnas.engine.threads import run_on_workers
 from jaxnas.precision import with_float64
 from jaxnas.proxies import catalogue
-from jaxnas.results import JSON, SCORES_FILE, Folder, Record, Request, ResultsError
+from jaxnas.results import JSON, SCORES_FILE, Folder, Record, Request
 from jaxnas.results.finished import read_scores, requests_of, to_long
 from jaxnas.results.folder import refuse_other_settings
 from jaxnas.results.manifest import MANIFEST_FILE
@@ -134,7 +134,7 @@ def open_folder(
         folder.append_table(to_long(table, recorded_names()))
         for request in requests_of(table):
             folder.request(request)
-    except ResultsError:
+    except BaseException:  # a lock is not kept by a folder that nobody has
         folder.close()
         raise
     return folder
