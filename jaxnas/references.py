@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from jaxnas.words import unknown
+from jaxnas.checks import unknown
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ ROOT = Path(jaxnas.__path__[0])
 
 # Imports go to the same level or to an earlier one.
 LEVELS = (
-    ("lazy", "modes", "precision", "references", "representation", "types", "version", "words"),
+    ("checks", "lazy", "modes", "precision", "references", "representation", "types", "version"),
     ("spaces", "data", "engine"),
     ("networks", "proxies", "estimators", "results"),
     ("scoring", "oracle", "evaluation", "search"),

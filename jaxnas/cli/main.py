@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
+from jaxnas.checks import unknown
 from jaxnas.cli import renamed
 from jaxnas.cli.terminal import messages
 from jaxnas.engine import environment
 from jaxnas.version import __version__
-from jaxnas.words import unknown
 
 # Each command with one line about it, so that the help need not import the commands.
 SECTIONS: Mapping[str, Mapping[str, str]] = {

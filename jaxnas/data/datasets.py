@@ -16,7 +16,8 @@ import numpy as np
 import pooch  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.data.images import DataError, Images, one_line
+from jaxnas.checks import one_line
+from jaxnas.data.images import DataError, Images
 from jaxnas.data.pickles import read_batch
 
 _DIGITS_TRAIN = 1500  # of 1,797; the last 297 are the test set

@@ -17,11 +17,6 @@ class DataError(ValueError):
     """Data that cannot be used: one sentence with what was expected, what came, what to do."""
 
 
-def one_line(error: Exception) -> str:
-    """A library's error as `Type: message` on one line, to be quoted in a DataError."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
 @dataclass(frozen=True, eq=False)
 class Images:
     """Labelled RGB images with the channel statistics that normalise them.

@@ -16,7 +16,8 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnas.data.images import DataError, one_line
+from jaxnas.checks import one_line
+from jaxnas.data.images import DataError
 
 _MALFORMED = (
     pickle.UnpicklingError,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
+from jaxnas.checks import unknown
 from jaxnas.oneshot.recipe import Alternation, Recipe, Rule
 from jaxnas.spaces import DEFAULT
-from jaxnas.words import unknown
 
 ENTROPY_WEIGHT = 1e-4
 BASELINE_DECAY = 0.99

@@ -21,7 +21,8 @@ import pooch  # type: ignore[import-untyped]
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from jaxnas.data.images import DataError, one_line
+from jaxnas.checks import one_line
+from jaxnas.data.images import DataError
 from jaxnas.data.pickles import read_dict
 from jaxnas.oracle import benchmark
 from jaxnas.oracle.columns import from_columns

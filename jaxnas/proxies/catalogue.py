@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from jaxnas.checks import unknown
 from jaxnas.proxies.derived import DERIVED
-from jaxnas.words import unknown
 
 if TYPE_CHECKING:
     from jaxnas.proxies.proxy import Proxy

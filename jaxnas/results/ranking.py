@@ -16,9 +16,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from jaxnas.checks import nearest
 from jaxnas.results.files import ResultsError
 from jaxnas.results.table import score_columns, settings_of
-from jaxnas.words import nearest
 
 PLUS = "+"
 

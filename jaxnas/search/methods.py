@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
+from jaxnas.checks import unknown
 from jaxnas.search.evolution import regularized_evolution
 from jaxnas.search.hyperband import bohb
 from jaxnas.search.policy_gradient import reinforce
 from jaxnas.search.sampling import random_search
 from jaxnas.search.strategy import Strategy
-from jaxnas.words import unknown
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]

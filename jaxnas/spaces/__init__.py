@@ -6,11 +6,11 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from jaxnas.checks import unknown
 from jaxnas.spaces.darts.space import Darts
 from jaxnas.spaces.nb201.space import NB201
 from jaxnas.spaces.selection import select
 from jaxnas.spaces.space import CellGraph, Counts, GraphEdge, Sizes, Space
-from jaxnas.words import unknown
 
 __all__ = [
     "DEFAULT",

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxnas.checks import unknown
 from jaxnas.spaces.space import Space
-from jaxnas.words import unknown
 
 Selection = str | int | Iterable[str | int]
 """A SPEC, an index, or a sequence of indices, archs and SPECs."""
