@@ -4,20 +4,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
+from quick import compile_quickly
 from small import SMALL
 
 from jaxnas.cli import main as entry
 from jaxnas.data import Images
 
+compile_quickly()
+
+import jax  # noqa: E402
+
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_compilation(tmp_path_factory):
-    """Half the optimisation and nothing compiled twice: most of the suite's time is compilation."""
+def compiled_once(tmp_path_factory):
+    """Nothing is compiled twice."""
     changes = {
-        "jax_disable_most_optimizations": True,
         "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
         "jax_persistent_cache_min_compile_time_secs": 0.2,
     }

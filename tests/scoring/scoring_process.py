@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+from quick import with_flags
 from small import SMALL
 
 SCRIPT = """
@@ -28,10 +29,9 @@ print(json.dumps([len(jax.devices()), max(totals, default=0), table.to_pylist()]
 
 def in_process(options, cache: str, flags: str = "") -> subprocess.Popen:
     env = os.environ | {
-        "XLA_FLAGS": flags,
+        "XLA_FLAGS": with_flags(flags),
         "JAX_COMPILATION_CACHE_DIR": cache,
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "JAX_PLATFORMS": "cpu",
     }
     return subprocess.Popen(

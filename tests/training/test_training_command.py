@@ -18,6 +18,7 @@ import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from quick import with_flags
 from rich.console import Console
 from small import little_digits
 from tiny_training import CELLS, LITTLE, TINY_DARTS, newest
@@ -40,7 +41,9 @@ COMMAND = [
 
 
 def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:
-    flags = "--xla_force_host_platform_device_count=2 --xla_cpu_multi_thread_eigen=false"
+    flags = with_flags(
+        "--xla_force_host_platform_device_count=2", "--xla_cpu_multi_thread_eigen=false"
+    )
     env = os.environ | {"JAXNAS_PLAIN_PROCESS": "1", "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-m", "jaxnas", *COMMAND, *arguments]
     return subprocess.Popen(
