@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tarfile
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,11 +15,13 @@ import numpy as np
 import pooch  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.checks import one_line
+from jaxnas.checks import one_line, quoted, shown
 from jaxnas.data.images import DataError, Images
+from jaxnas.data.npz import read_arrays
 from jaxnas.data.pickles import read_batch
 
 _DIGITS_TRAIN = 1500  # of 1,797; the last 297 are the test set
+_NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test", "classes")
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def load(
     path = Path(name_or_path).expanduser()
     if path.suffix != ".npz" and not path.exists():
         raise DataError(
-            f"no dataset {str(name_or_path)!r}: give one of {', '.join(names(sources))}, "
+            f"no dataset {quoted(str(name_or_path))}: give one of {', '.join(names(sources))}, "
             f"or the path of an .npz file"
         )
     return read_npz(path)
@@ -210,17 +211,22 @@ def read_npz(path: str | os.PathLike[str]) -> Images:
         DataError: the file is missing, no `.npz`, damaged, or its arrays are not of this form.
     """
     path = Path(path)
-    arrays = _npz_arrays(path, ("x_train", "y_train", "x_test", "y_test", "classes"))
+    if not path.exists() or path.is_dir():
+        raise DataError(
+            f"no file {shown(path)}: give the path of an .npz file, or one of {', '.join(names())}"
+        )
+    found = read_arrays(path, _NPZ_ARRAYS.__contains__)
+    arrays = {name: array for name, array in found.items() if array is not None}
     absent = [key for key in ("x_train", "y_train") if key not in arrays]
     if absent:
         raise DataError(
-            f"{path} must hold x_train and y_train, but has no {' and no '.join(absent)}; "
+            f"{shown(path)} must hold x_train and y_train, but has no {' and no '.join(absent)}; "
             f"save them with np.savez(path, x_train=..., y_train=...)"
         )
     classes = arrays.get("classes")
     if classes is not None and classes.ndim != 1:
         raise DataError(
-            f"{path}: classes must be a list of class names, but has shape {classes.shape}; "
+            f"{shown(path)}: classes must be a list of class names, but has shape {classes.shape}; "
             f"save one name a class"
         )
     return Images.from_arrays(
@@ -231,52 +237,6 @@ def read_npz(path: str | os.PathLike[str]) -> Images:
         arrays.get("y_test"),
         num_classes=None if classes is None else len(classes),
     )
-
-
-def _npz_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Those of the named arrays that an `.npz` file has, never unpickling."""
-    if not path.is_file():
-        raise DataError(
-            f"no file {path}: give the path of an .npz file, or one of {', '.join(names())}"
-        )
-    if not _is_zip(path):
-        raise DataError(
-            f"{path} must be an .npz file, but is none, or is cut short; "
-            f"save it with np.savez, or get it again"
-        )
-    arrays = {}
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            for key in keys:
-                if key in archive.files:
-                    arrays[key] = np.asarray(archive[key])
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        MemoryError,
-        NotImplementedError,
-        OSError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        if "Object arrays" in str(error):
-            raise DataError(
-                f"{path} holds Python objects in {key}, which are never loaded; "
-                f"save plain numbers, and names as text"
-            ) from error
-        raise DataError(
-            f"{path} cannot be read ({one_line(error)}); get or save it again"
-        ) from error
-    return arrays
-
-
-def _is_zip(path: Path) -> bool:
-    """Whether a file both begins and ends as a zip archive: numpy goes by its beginning."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with path.open("rb") as stream:
-        return stream.read(2) == b"PK"
 
 
 def _enlarge(images: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -272,26 +273,43 @@ def _describe(x: NDArray[Any]) -> str:
 
 def _remedy(x: NDArray[Any]) -> str:
     """What turns an array of the wrong type into uint8."""
+    if x.dtype.kind == "b":
+        return "save x.astype(np.uint8) * 255"
     if x.dtype.kind not in "iuf":
-        return "save plain numbers"
+        return "save the pixels as plain numbers, integers 0 to 255 as uint8"
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         return "repair those values, then save integers 0 to 255 as uint8"
     if x.size and x.min() >= 0 and x.max() <= 1 and x.dtype.kind == "f":
         return "save np.rint(255 * x).astype(np.uint8)"
     if x.size and x.min() >= 0 and x.max() <= 255:
         return "save np.rint(x).astype(np.uint8)"
+    if x.dtype == np.uint16:
+        return "save (x // 257).astype(np.uint8)"
     return "undo any normalisation, then save integers 0 to 255 as uint8"
 
 
 def _reshape(x: NDArray[Any]) -> str:
     """What turns an array of the wrong shape into [N, H, W, 3]."""
-    if x.ndim == 4 and x.shape[1] == 3:
-        return "move the channels last with x.transpose(0, 2, 3, 1)"
-    if x.ndim == 4 and x.shape[-1] == 1:
-        return "repeat the grey channel with np.repeat(x, 3, axis=-1)"
-    if x.ndim == 3:
-        return "repeat the grey image with np.repeat(x[..., None], 3, axis=-1)"
-    return "reshape it to images, channels last"
+    last = ""
+    if x.ndim == 4:
+        # Channels are last where that many are usual there, else first.
+        channels, first = (x.shape[-1], False) if x.shape[-1] <= 4 else (x.shape[1], True)
+        last = "x.transpose(0, 2, 3, 1)" if first else "x"
+    elif x.ndim == 3:
+        channels, last = 1, "x[..., None]"
+    elif x.ndim == 2 and (side := math.isqrt(x.shape[1] // 3)) ** 2 * 3 == x.shape[1]:
+        return f"unflatten rows such as CIFAR's with x.reshape(-1, 3, {side}, {side}).transpose(0, 2, 3, 1)"
+    elif x.ndim == 2 and (side := math.isqrt(x.shape[1])) ** 2 == x.shape[1]:
+        channels, last = 1, f"x.reshape(-1, {side}, {side}, 1)"
+    if not last or channels not in (1, 2, 3, 4):
+        return "save images of three channels, which come last"
+    if channels == 3:
+        return f"move the channels last with {last}"
+    if channels == 4:
+        return f"leave out the transparency with {last}[..., :3]"
+    if channels == 2:
+        return f"leave out the transparency and repeat the grey channel with np.repeat({last}[..., :1], 3, axis=-1)"
+    return f"repeat the grey channel with np.repeat({last}, 3, axis=-1)"
 
 
 def _checked_labels(
@@ -299,23 +317,52 @@ def _checked_labels(
 ) -> NDArray[np.int32]:
     """The labels as int32 [length] if all are whole numbers in 0..num_classes-1."""
     y = np.asarray(array)
-    if y.dtype.kind not in "iu":
-        raise DataError(
-            f"{name}: {key} must hold integers, but is {_describe(y)}; save y.astype(np.int32)"
-        )
     if y.shape != (length,):
         raise DataError(
             f"{name}: {key} must have shape ({length},), one label an image, but has {y.shape}; "
-            f"give as many labels as images"
+            f"{_one_each(y, length)}"
+        )
+    if y.dtype.kind not in "iu":
+        raise DataError(
+            f"{name}: {key} must hold integers, but is {_describe(y)}; {_as_integers(y)}"
         )
     low, high = int(y.min()), int(y.max())
     limit = min(num_classes, 2**31)
     if low < 0 or high >= limit:
         raise DataError(
             f"{name}: {key} must hold labels 0 to {limit - 1}, but holds {low} to {high}; "
-            f"renumber the classes from 0"
+            f"{_renumbered(low, high, limit)}"
         )
     return y.astype(np.int32)
+
+
+def _one_each(y: NDArray[Any], length: int) -> str:
+    """What turns labels of the wrong shape into one an image."""
+    if y.ndim == 2 and y.shape == (length, 1):
+        return "save y[:, 0]"
+    if y.ndim == 2 and len(y) == length and y.shape[1] > 1 and y.dtype.kind in "iufb":
+        return "of one-hot labels save y.argmax(axis=1)"
+    return "give as many labels as images"
+
+
+def _as_integers(y: NDArray[Any]) -> str:
+    """What turns labels of the wrong type into integers."""
+    if y.dtype.kind in "US" and all(text.isdigit() for text in y.tolist()):
+        return "save y.astype(np.int32)"
+    if y.dtype.kind in "US":
+        return "number the classes with np.unique(y, return_inverse=True)[1]"
+    if y.dtype.kind == "b" or (y.dtype.kind == "f" and (y == np.rint(y)).all()):
+        return "save y.astype(np.int32)"
+    return "give the number of its class to each image, from 0"
+
+
+def _renumbered(low: int, high: int, limit: int) -> str:
+    """What makes labels that are out of range 0 to limit - 1."""
+    if 0 < low and high - low < limit:
+        return f"save y - {low}"
+    if high - low >= limit and limit < 2**31:
+        return "give the names of all classes, or leave out the images of the others"
+    return "renumber the classes from 0 with np.unique(y, return_inverse=True)[1]"
 
 
 def _checked_channels(name: str, key: str, array: ArrayLike) -> NDArray[np.float64]:

@@ -110,9 +110,10 @@ class _Array(StandIn):
         if not (isinstance(dtype, _Dtype) and isinstance(raw, bytes)):
             raise Malformed("a pickle of an array not of numbers")
         order: Literal["F", "C"] = "F" if columns_first else "C"
-        if type(shape) is not tuple or math.prod(shape) * dtype.value.itemsize != len(raw):
+        sizes = shape if type(shape) is tuple and all(type(n) is int for n in shape) else (-1,)
+        if min(sizes, default=0) < 0 or math.prod(sizes) * dtype.value.itemsize != len(raw):
             raise Malformed("a pickle of an array of another size than its numbers")
-        self.value = np.frombuffer(raw, dtype.value).reshape(shape, order=order)
+        self.value = np.frombuffer(raw, dtype.value).reshape(sizes, order=order)
 
 
 def _scalar(dtype: Any, raw: Any, /) -> Any:

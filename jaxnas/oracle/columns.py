@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnas.checks import quoted, shortened
 from jaxnas.oracle.table import EPOCHS, Floats, Oracle, OracleError, Task, indices, known
 from jaxnas.spaces import DEFAULT, Space
 
@@ -38,6 +39,7 @@ _ACCURACY = re.compile(
 )
 _SECONDS = re.compile(r"(cifar100?|imagenet16-120)_seconds_(12|200)")
 _PER_EPOCH = re.compile(r"train_sec_per_epoch_(cifar10valid|cifar100|imagenet16)")
+_NUMBER = re.compile(r"[-+]?(\d{1,300}\.?\d{0,300}|\.\d{1,300})([eE][-+]?\d{1,3})?|nan")
 _ALIASES = {"cifar10valid": "cifar10", "imagenet16": "imagenet16-120", "val": "valid"}
 
 
@@ -144,7 +146,7 @@ def _from_indices(values: NDArray[Any], key: str, source: str, size: int) -> NDA
     if values.dtype.kind not in "iuf":
         raise OracleError(
             f"{source}: expected column {key} to hold official cell indices, got "
-            f"{str(values[0])!r}; architecture strings belong in a column arch"
+            f"{quoted(_as_text(values[0]))}; architecture strings belong in a column arch"
         )
     right = (values >= 0) & (values < size) & (values == np.floor(values))
     if not right.all():
@@ -159,7 +161,7 @@ def _from_indices(values: NDArray[Any], key: str, source: str, size: int) -> NDA
 def _from_archs(values: NDArray[Any], source: str, space: Space) -> NDArray[np.int64]:
     cells = np.empty(len(values), np.int64)
     for row, value in enumerate(values.tolist()):
-        arch = value.decode("latin1") if isinstance(value, bytes) else str(value)
+        arch = "" if value is None else _as_text(value)
         try:
             cells[row] = indices([arch], space)[0]
         except ValueError as error:
@@ -171,14 +173,35 @@ def _by_cell(
     values: NDArray[Any], cells: NDArray[np.int64], size: int, column: str, source: str
 ) -> Floats:
     """A column's values in official index order, [size], NaN for cells without a row."""
-    if values.shape != cells.shape or values.dtype.kind not in "iuf":
+    if values.shape != cells.shape:
         raise OracleError(
             f"{source}: expected column {column} to hold {len(cells):,} numbers, one a row, got "
             f"{values.dtype} of shape {values.shape}"
         )
+    if values.dtype.kind not in "iuf":
+        raise OracleError(_no_numbers(values, column, source))
     ordered = np.full(size, np.nan)
     ordered[cells] = values
     return ordered
+
+
+def _no_numbers(values: NDArray[Any], column: str, source: str) -> str:
+    """What is wrong with a column that does not hold numbers, by its first value that is none."""
+    for row, value in enumerate(values.tolist()):
+        if value is not None and (text := _as_text(value)) and not _NUMBER.fullmatch(text.strip()):
+            return (
+                f"{source}, row {row + 1}: expected in column {column} a number, got "
+                f"{quoted(text)}; write numbers without a sign or a unit, and nothing, or NaN in "
+                ".npz, where there is none"
+            )
+    return (
+        f"{source}: expected column {column} to hold numbers, got them as {values.dtype}; save "
+        "them as numbers, such as with astype(float)"
+    )
+
+
+def _as_text(value: Any) -> str:
+    return value.decode("latin1") if isinstance(value, bytes) else str(value)
 
 
 def _split(values: NDArray[Any], column: str, source: str) -> dict[int | None, NDArray[Any]]:
@@ -199,5 +222,5 @@ def _int(digits: str | None) -> int | None:
 
 
 def _names(columns: Mapping[str, NDArray[Any]]) -> str:
-    shown = ", ".join(list(columns)[:8]) or "no column"
-    return f"{shown}, ..." if len(columns) > 8 else shown
+    first = ", ".join(shortened(name, 40) for name in list(columns)[:8]) or "no column"
+    return f"{first}, ..." if len(columns) > 8 else first
