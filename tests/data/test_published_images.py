@@ -20,7 +20,7 @@ from data_cases import WRITERS, Calls, one_sentence, python2_batch, some_images
 
 from jaxnas import data
 from jaxnas.data import DataError, Images, Source, UnsafePickleError
-from jaxnas.data.datasets import CIFAR10, CIFAR100, IMAGENET16_120
+from jaxnas.data.sources import CIFAR10, CIFAR100, IMAGENET16_120
 
 
 @dataclasses.dataclass
