@@ -32,7 +32,7 @@ _MOST_MEMBERS = 10_000
 _LONGEST_HEAD = 10_000
 _CHUNK = 2**20
 # Deflate can pack a thousand bytes into one; arrays of so much repetition are no data.
-_MOST_PACKED, _NOT_A_BOMB = 200, 256 * 10**6
+_MOST_PACKED, _NOT_A_BOMB = 200, 64 * 10**6
 
 _MAGIC = re.compile(rb"\x93NUMPY([\x01\x02\x03])\x00")
 _DESCR = re.compile(r"""['"]descr['"]\s*:\s*['"]([<>|=]?)([a-zA-Z?])(\d{0,7})['"]""")

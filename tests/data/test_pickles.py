@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hostile
 import numpy as np
 import pytest
 from data_cases import WRITERS, Calls, one_sentence, python2_batch
+from hostile_pickles import PICKLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,9 +99,9 @@ def test_what_is_no_batch_is_refused(content: bytes) -> None:
     one_sentence(error)
 
 
-@pytest.mark.parametrize("name", hostile.PICKLES)
+@pytest.mark.parametrize("name", PICKLES)
 def test_hostile_pickles_are_refused_within_bounds(name: str) -> None:
-    content, reason = hostile.PICKLES[name]
+    content, reason = PICKLES[name]
     with pytest.raises(DataError, match=reason) as error:
         read(content())
     one_sentence(error)
