@@ -98,7 +98,8 @@ def from_columns(
     if not held:
         raise OracleError(
             f"{source} has no accuracies: expected a column such as cifar10_valid_200, "
-            f"{{dataset}}_{{valid|test}}_{{12|200}}, in percent, got {_names(columns)}"
+            f"{{dataset}}_{{valid|test}}_{{12|200}}, in percent, got {_names(columns)}; rename "
+            "one of them"
         )
     known_times = {key: values for key, values in times.items() if known(values)}
     return Oracle(source, held, known_times, space)
@@ -110,13 +111,14 @@ def _cells(columns: Mapping[str, NDArray[Any]], source: str, space: Space) -> ND
     if not keys:
         raise OracleError(
             f"{source} does not say which row is which cell: expected a column cell, of official "
-            f"indices, or arch, of architecture strings, got {_names(columns)}"
+            f"indices, or arch, of architecture strings, got {_names(columns)}; "
+            f"{_separate(columns) or 'add one'}"
         )
     for key, values in keys.items():
         if values.ndim != 1 or not values.size:
             raise OracleError(
                 f"{source}: expected column {key} to be one value a row, at least one row, "
-                f"got shape {values.shape}"
+                f"got shape {values.shape}; save it so"
             )
     found = [
         _from_archs(values, source, space)
@@ -137,7 +139,7 @@ def _cells(columns: Mapping[str, NDArray[Any]], source: str, space: Space) -> ND
     if len(distinct) < len(found[0]):
         raise OracleError(
             f"{source} has {np.count_nonzero(counts > 1):,} cells in more than one row, e.g. "
-            f"cell {distinct[np.argmax(counts > 1)]}: expected one row a cell"
+            f"cell {distinct[np.argmax(counts > 1)]}: expected one row a cell; keep one of them"
         )
     return found[0]
 
@@ -153,7 +155,7 @@ def _from_indices(values: NDArray[Any], key: str, source: str, size: int) -> NDA
         row = int(np.argmin(right))
         raise OracleError(
             f"{source}, row {row + 1}: expected as {key} an integer 0 to {size - 1}, "
-            f"got {values[row]}"
+            f"got {values[row]}; correct that row or leave it out"
         )
     return values.astype(np.int64)
 
@@ -219,6 +221,12 @@ def _plain(written: str) -> str:
 
 def _int(digits: str | None) -> int | None:
     return None if digits is None else int(digits)
+
+
+def _separate(columns: Mapping[str, NDArray[Any]]) -> str:
+    """What to do where a table came as one column, of another separator; empty where not."""
+    separator = next((mark for mark in ";\t|" if len(columns) == 1 and mark in min(columns)), None)
+    return f"separate the columns by commas, not by {separator!r}" if separator else ""
 
 
 def _names(columns: Mapping[str, NDArray[Any]]) -> str:

@@ -36,6 +36,7 @@ _UNREADABLE = (
 # Tables of a space with 15,625 rows have some 5 MB; nothing that is worth reading has more.
 _MOST_BYTES = 256 * 10**6
 _MOST_COLUMNS = 10_000
+_LONGEST_LINE = 2**20
 
 
 def read_columns(path: Path, most_rows: int) -> Columns:
@@ -80,6 +81,11 @@ def _read_npz(path: Path, _: int) -> Columns:
 def _read_csv(path: Path, _: int) -> Columns:
     options = pa_csv.ConvertOptions(strings_can_be_null=True)
     with opened(path, "a table", _MOST_BYTES, OracleError) as file:
+        # Counted first: every column costs, whatever is in it.
+        columns = 1 + file.readline(_LONGEST_LINE).count(b",")
+        if columns > _MOST_COLUMNS:
+            raise _too_wide(shown(path), columns)
+        file.seek(0)
         return arrays(pa_csv.read_csv(file, convert_options=options), shown(path))
 
 
@@ -111,10 +117,7 @@ def arrays(table: pa.Table, source: str) -> Columns:
 def _check_names(names: list[str], source: str) -> None:
     """Raises OracleError where there are too many columns or two of one name."""
     if len(names) > _MOST_COLUMNS:
-        raise OracleError(
-            f"{source}: expected at most {_MOST_COLUMNS:,} columns, got {len(names):,}; keep the "
-            "accuracies"
-        )
+        raise _too_wide(source, len(names))
     name, count = next(iter(Counter(names).most_common(1)), ("", 0))
     if count > 1:
         raise OracleError(
@@ -154,6 +157,13 @@ def _is_text(kind: pa.DataType) -> bool:
             pa.types.is_binary_view,
             pa.types.is_fixed_size_binary,
         )
+    )
+
+
+def _too_wide(source: str, columns: int) -> OracleError:
+    return OracleError(
+        f"{source}: expected at most {_MOST_COLUMNS:,} columns, got {columns:,}; keep those of the "
+        "accuracies"
     )
 
 
