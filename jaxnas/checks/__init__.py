@@ -5,20 +5,26 @@ sentence: what was expected, what came, what to do. A whole kind of input has on
 it is refused alike on the command line, in Python and in files.
 """
 
+from jaxnas.checks.files import damaged, in_words, opened, read_bytes, shown
 from jaxnas.checks.numbers import LARGEST, flag, one_of, real, several_whole, whole
 from jaxnas.checks.words import nearest, one_line, printable, quoted, shortened, unknown
 
 __all__ = [
     "LARGEST",
+    "damaged",
     "flag",
+    "in_words",
     "nearest",
     "one_line",
     "one_of",
+    "opened",
     "printable",
     "quoted",
+    "read_bytes",
     "real",
     "several_whole",
     "shortened",
+    "shown",
     "unknown",
     "whole",
 ]

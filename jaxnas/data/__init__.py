@@ -1,6 +1,6 @@
 """Image data: read once, checked once, served as one fixed batch per seed."""
 
-from jaxnas.data.datasets import SOURCES, Source, data_folder, digits, load, names, read_npz
+from jaxnas.data.datasets import data_folder, digits, load, names, read_npz
 from jaxnas.data.images import (
     DataError,
     Images,
@@ -10,6 +10,7 @@ from jaxnas.data.images import (
     random_order,
 )
 from jaxnas.data.pickles import UnsafePickleError, read_batch
+from jaxnas.data.sources import SOURCES, Source
 
 __all__ = [
     "SOURCES",

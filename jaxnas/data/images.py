@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from jaxnas.checks import LARGEST, whole
+from jaxnas.data.remedies import into_range, one_label_each, to_integers, to_rgb, to_uint8
+
 _CHUNK = 1024  # images counted at a time, so that the statistics need little memory
+_LARGEST_SEED = 2**128 - 1  # of PCG64
+_MOST_CLASSES = 1_000_000  # a network has an output for each
 
 
 class DataError(ValueError):
@@ -47,6 +52,7 @@ class Images:
     y_test: NDArray[np.int32] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        _whole(f"{self.name}: num_classes", self.num_classes, 1, _MOST_CLASSES)
         x_train = _checked_images(self.name, "x_train", self.x_train)
         checked: dict[str, NDArray[Any] | None] = {
             "x_train": x_train,
@@ -106,9 +112,10 @@ class Images:
         if num_classes is None:
             labels = [a for a in (y_train, y_test) if a is not None and np.size(a)]
             numeric = [a for a in labels if np.asarray(a).dtype.kind in "iu"]
-            num_classes = max((int(np.max(a)) + 1 for a in numeric), default=1)
+            largest = max((int(np.max(a)) + 1 for a in numeric), default=1)
+            num_classes = min(max(largest, 1), _MOST_CLASSES)  # the labels are checked below
         mean, std = channel_statistics(x)
-        return cls(name, x, y_train, max(num_classes, 1), mean, std, x_test, y_test)
+        return cls(name, x, y_train, num_classes, mean, std, x_test, y_test)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -136,9 +143,7 @@ class Images:
             DataError: the size is not within 1 to N, or the seed is negative.
         """
         total = len(self.x_train)
-        if size < 1:
-            raise DataError(f"batch of {size} asked for; ask for at least 1 image")
-        if size > total:
+        if _whole("batch size", size, 1) > total:
             raise DataError(
                 f"batch of {size} asked for, but {self.name} has {total:,} training images; "
                 f"ask for at most that"
@@ -229,10 +234,17 @@ def random_order(total: int, seed: int) -> NDArray[np.intp]:
     Raises:
         DataError: the seed is negative.
     """
-    if seed < 0:
-        raise DataError(f"seed {seed} is negative; give an integer from 0 up")
+    _whole("seed", seed, 0, _LARGEST_SEED)
     keys = np.random.PCG64(seed).random_raw(total)
     return np.argsort(keys, kind="stable")
+
+
+def _whole(name: str, value: Any, least: int, most: int = LARGEST) -> int:
+    """A whole number within a range, as by `checks.whole`, else a DataError."""
+    try:
+        return whole(name, value, least, most)
+    except ValueError as error:
+        raise DataError(str(error)) from error
 
 
 def _exact_moments(counts: list[int]) -> tuple[float, float]:
@@ -250,11 +262,11 @@ def _checked_images(name: str, key: str, array: ArrayLike) -> NDArray[np.uint8]:
     if x.dtype != np.uint8:
         raise DataError(
             f"{name}: {key} must be uint8 [N, H, W, 3], 0 to 255, but is {_describe(x)}; "
-            f"{_remedy(x)}"
+            f"{to_uint8(x)}"
         )
     if x.ndim != 4 or x.shape[-1] != 3:
         raise DataError(
-            f"{name}: {key} must be uint8 [N, H, W, 3], but has shape {x.shape}; {_reshape(x)}"
+            f"{name}: {key} must be uint8 [N, H, W, 3], but has shape {x.shape}; {to_rgb(x)}"
         )
     if 0 in x.shape:
         raise DataError(f"{name}: {key} has shape {x.shape}; give at least one image")
@@ -270,50 +282,26 @@ def _describe(x: NDArray[Any]) -> str:
     return f"{x.dtype}"
 
 
-def _remedy(x: NDArray[Any]) -> str:
-    """What turns an array of the wrong type into uint8."""
-    if x.dtype.kind not in "iuf":
-        return "save plain numbers"
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        return "repair those values, then save integers 0 to 255 as uint8"
-    if x.size and x.min() >= 0 and x.max() <= 1 and x.dtype.kind == "f":
-        return "save np.rint(255 * x).astype(np.uint8)"
-    if x.size and x.min() >= 0 and x.max() <= 255:
-        return "save np.rint(x).astype(np.uint8)"
-    return "undo any normalisation, then save integers 0 to 255 as uint8"
-
-
-def _reshape(x: NDArray[Any]) -> str:
-    """What turns an array of the wrong shape into [N, H, W, 3]."""
-    if x.ndim == 4 and x.shape[1] == 3:
-        return "move the channels last with x.transpose(0, 2, 3, 1)"
-    if x.ndim == 4 and x.shape[-1] == 1:
-        return "repeat the grey channel with np.repeat(x, 3, axis=-1)"
-    if x.ndim == 3:
-        return "repeat the grey image with np.repeat(x[..., None], 3, axis=-1)"
-    return "reshape it to images, channels last"
-
-
 def _checked_labels(
     name: str, key: str, array: ArrayLike, length: int, num_classes: int
 ) -> NDArray[np.int32]:
     """The labels as int32 [length] if all are whole numbers in 0..num_classes-1."""
     y = np.asarray(array)
-    if y.dtype.kind not in "iu":
-        raise DataError(
-            f"{name}: {key} must hold integers, but is {_describe(y)}; save y.astype(np.int32)"
-        )
     if y.shape != (length,):
         raise DataError(
             f"{name}: {key} must have shape ({length},), one label an image, but has {y.shape}; "
-            f"give as many labels as images"
+            f"{one_label_each(y, length)}"
+        )
+    if y.dtype.kind not in "iu":
+        raise DataError(
+            f"{name}: {key} must hold integers, but is {_describe(y)}; {to_integers(y)}"
         )
     low, high = int(y.min()), int(y.max())
-    limit = min(num_classes, 2**31)
+    limit = min(num_classes, _MOST_CLASSES)
     if low < 0 or high >= limit:
         raise DataError(
             f"{name}: {key} must hold labels 0 to {limit - 1}, but holds {low} to {high}; "
-            f"renumber the classes from 0"
+            f"{into_range(low, high, limit, _MOST_CLASSES)}"
         )
     return y.astype(np.int32)
 

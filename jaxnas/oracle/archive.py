@@ -11,9 +11,9 @@ from __future__ import annotations
 import bz2
 import contextlib
 import hashlib
-import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import pooch  # type: ignore[import-untyped]
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from jaxnas.checks import one_line
+from jaxnas.checks import damaged, in_words, one_line, opened, read_bytes, shown
 from jaxnas.data.images import DataError
 from jaxnas.data.pickles import read_dict
 from jaxnas.oracle import benchmark
@@ -34,12 +34,14 @@ Progress = Callable[[int, int], None]
 
 FOLDER = "NATS-tss-v1_0-3ffb9-simple"
 
-_META = "meta.pickle.pbz2"
-_CELL = re.compile(r"(\d{1,6})\.pickle\.pbz2")
+META = "meta.pickle.pbz2"
+CELL_FILE = re.compile(r"(\d{1,6})\.pickle\.pbz2", re.ASCII)
+_CELL = "a cell of NATS-Bench's topology archive"
+_AGAIN = "get the file again"
 _LAYOUT = 1  # raised when the cached table changes its meaning
 _CELLS_PER_PART = 256
 # An official cell unpacks to a third of a megabyte; what goes on and on is stopped here.
-_MOST_BYTES = 256 * 2**20
+_MOST_BYTES = 64_000_000
 
 
 def read_archive(folder: Path, progress: Progress | None = None) -> Oracle:
@@ -55,20 +57,22 @@ def read_archive(folder: Path, progress: Progress | None = None) -> Oracle:
 
     Raises:
         OracleError: this is no such folder, or a file in it is not as the benchmark wrote it.
-        DataError: a file is cut short, or is a pickle that asks for more than plain data.
+        DataError: a file is damaged, or is a pickle that asks for more than plain data.
         ResultsError: the cache cannot be written.
     """
     files = cell_files(folder)
     target = cached_table(folder)
     if target.exists():
         with contextlib.suppress(OracleError):  # a damaged table is made anew
-            return from_columns(read_columns(target), str(folder), benchmark.SPACE)
+            return from_columns(
+                read_columns(target, benchmark.SPACE.size), shown(folder), benchmark.SPACE
+            )
     with disk_errors(target.parent, "made"):
         target.parent.mkdir(parents=True, exist_ok=True)
     _check_meta(folder)
     parts = list(_parts(files, target, progress))
     table = pa.concat_tables((part for _, part in parts), promote_options="default")
-    oracle = from_columns(arrays(table), str(folder), benchmark.SPACE)
+    oracle = from_columns(arrays(table, shown(folder)), shown(folder), benchmark.SPACE)
     write_parquet(table, target)
     for path, _ in parts:
         path.unlink(missing_ok=True)
@@ -79,7 +83,7 @@ def cached_table(folder: Path) -> Path:
     """Where the table of an archive is kept: named by its files' names, sizes and times."""
     sha = hashlib.sha256(f"{_LAYOUT}".encode())
     with disk_errors(folder, "read"):
-        for path in sorted([*cell_files(folder).values(), folder / _META]):
+        for path in sorted([*cell_files(folder).values(), folder / META]):
             stat = path.stat()
             sha.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return Path(pooch.os_cache("jaxnas")) / "oracle" / f"{sha.hexdigest()[:16]}.parquet"
@@ -94,15 +98,15 @@ def cell_files(folder: Path) -> dict[int, Path]:
     with disk_errors(folder, "read"):
         # 000001 after 1: where both are there the longer name counts, as for nats_bench.
         names = sorted((path.name for path in folder.iterdir()), key=len)
-    files = {int(m[1]): folder / m[0] for name in names if (m := _CELL.fullmatch(name))}
-    if not files or _META not in names:
+    files = {int(m[1]): folder / m[0] for name in names if (m := CELL_FILE.fullmatch(name))}
+    if not files or META not in names:
         raise OracleError(
-            f"{folder} is not the NATS-Bench topology archive: expected the unpacked folder "
-            f"{FOLDER} with {_META} and one NNNNNN.pickle.pbz2 a cell"
+            f"{shown(folder)} is not the NATS-Bench topology archive: expected the unpacked folder "
+            f"{FOLDER} with {META} and one NNNNNN.pickle.pbz2 a cell"
         )
     if max(files) >= benchmark.SPACE.size:
         raise OracleError(
-            f"{files[max(files)]} is of no cell: expected numbers up to "
+            f"{shown(files[max(files)])} is of no cell: expected numbers up to "
             f"{benchmark.SPACE.size - 1}; is this the topology archive (tss)?"
         )
     return dict(sorted(files.items()))
@@ -116,9 +120,10 @@ def _parts(
     done = 0
 
     def rows(chosen: list[int]) -> Iterator[tuple[int, benchmark.Row]]:
-        for number, cell in enumerate(chosen, 1):
-            content = _load(files[cell], "a cell of NATS-Bench's topology archive")
-            yield cell, benchmark.row(cell, content, str(files[cell]))
+        contents = _ahead([files[cell] for cell in chosen], _CELL)
+        for number, (cell, content) in enumerate(zip(chosen, contents, strict=True), 1):
+            states = read_dict(content, name=str(files[cell]), what=_CELL)
+            yield cell, benchmark.row(cell, states, shown(files[cell]))
             if progress:
                 progress(done + number, len(cells))
 
@@ -138,32 +143,51 @@ def _parts(
 def _saved(path: Path) -> pa.Table | None:
     """A part of an earlier run, or None where there is none, or a damaged one."""
     try:
-        return pq.ParquetFile(path, page_checksum_verification=True).read()
-    except (pa.ArrowException, OSError):
+        with opened(path, "a part of a table", _MOST_BYTES) as file:
+            return pq.ParquetFile(file, page_checksum_verification=True).read()
+    except (pa.ArrowException, OSError, ValueError):
         return None
 
 
 def _check_meta(folder: Path) -> None:
     """Raises OracleError unless the archive numbers its cells as the topology space does."""
-    meta = _load(folder / _META, "the list of cells of NATS-Bench's topology archive")
+    meta = _load(folder / META, "the list of cells of NATS-Bench's topology archive")
     archs = meta.get("meta_archs")
     if archs != [benchmark.SPACE.arch(cell) for cell in range(benchmark.SPACE.size)]:
         raise OracleError(
-            f"{folder / _META} lists other cells than the topology space: expected {FOLDER}"
+            f"{shown(folder / META)} lists other cells than the topology space: expected {FOLDER}"
         )
 
 
 def _load(path: Path, what: str) -> dict[Any, Any]:
-    """A pickled dict out of a bz2 file, through the allow-list."""
+    """A pickled dict out of a bz2 file, of plain data only."""
+    return read_dict(_unpacked(path, what), name=str(path), what=what)
+
+
+def _unpacked(path: Path, what: str) -> bytes:
+    """The content of a file of one bz2 stream, as the benchmark wrote it, of a bounded size."""
+    stream = bz2.BZ2Decompressor()
     try:
-        with bz2.open(path) as file:
-            content = file.read(_MOST_BYTES + 1)
-    except (EOFError, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno:
+        content = stream.decompress(read_bytes(path, what, _MOST_BYTES, DataError), _MOST_BYTES + 1)
+    except OSError as error:
+        if error.errno:
             raise
-        raise DataError(
-            f"{path} must be {what}, but cannot be read ({one_line(error)}); get the file again"
-        ) from error
+        raise DataError(damaged(path, what, one_line(error), _AGAIN)) from error
     if len(content) > _MOST_BYTES:
-        raise DataError(f"{path} must be {what}, but unpacks to more than 256 MB")
-    return read_dict(io.BytesIO(content), name=str(path), what=what)
+        raise DataError(damaged(path, what, f"more than {in_words(_MOST_BYTES)}", _AGAIN))
+    if not stream.eof:
+        raise DataError(damaged(path, what, "a bz2 stream that is cut short", _AGAIN))
+    if stream.unused_data:
+        got = f"{len(stream.unused_data):,} bytes after the end of the bz2 stream"
+        raise DataError(damaged(path, what, got, _AGAIN))
+    return content
+
+
+def _ahead(paths: Sequence[Path], what: str) -> Iterator[bytes]:
+    """The content of each file; the next is unpacked while this one is worked on."""
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(_unpacked, paths[0], what)
+        for path in paths[1:]:
+            content, following = following.result(), thread.submit(_unpacked, path, what)
+            yield content
+        yield following.result()

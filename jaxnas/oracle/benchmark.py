@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from jaxnas.checks import one_line, quoted, real, several_whole
 from jaxnas.oracle.table import EPOCHS, OracleError
 from jaxnas.spaces import SPACES
 
@@ -33,6 +34,8 @@ _NAMES = {
     ("imagenet16-120", "valid"): ("ImageNet16-120", "x-valid"),
     ("imagenet16-120", "test"): ("ImageNet16-120", "x-test"),
 }
+
+_LARGEST_SEED = 10**18 - 1  # as the names of columns have it
 
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -62,15 +65,15 @@ def row(cell: int, by_epochs: Mapping[Any, Any], source: str) -> Row:
             if got != expected:
                 raise OracleError(
                     f"{source}: expected the cell {expected}, number {cell} of the topology "
-                    f"space, got {got!r}; is this the topology archive (tss)?"
+                    f"space, got {quoted(got)}; is this the topology archive (tss)?"
                 )
             values.update(_of_epochs(state, epochs))
         except OracleError:
             raise
         except _MALFORMED as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise OracleError(
-                f"{source} is not laid out as a cell of NATS-Bench ({reason}); get the file again"
+                f"{source} is not laid out as a cell of NATS-Bench ({one_line(error)}); get the "
+                "file again"
             ) from error
     return values
 
@@ -92,10 +95,11 @@ def _of_epochs(state: Mapping[str, Any], epochs: int) -> Row:
         times = []
         for seed, run in _runs(state, trained_on):
             if run["epochs"] != epochs:
-                raise ValueError(f"{run['epochs']} epochs where {epochs} were expected")
+                raise ValueError(f"{quoted(run['epochs'])} epochs where {epochs} were expected")
             accuracy = run["eval_acc1es"].get(f"{evaluated_on}@{epochs - 1}")
-            if accuracy is not None:
-                values[f"{dataset}_{split}_{epochs}_seed{int(seed)}"] = float(accuracy)
+            if accuracy is not None and accuracy == accuracy:  # noqa: PLR0124  # NaN is missing
+                column = f"{dataset}_{split}_{epochs}_seed{seed}"
+                values[column] = real(column, accuracy, 0, 100)
             if split == "valid":
                 times.append(_seconds(run, evaluated_on, epochs))
         if any(np.isfinite(times)):
@@ -105,7 +109,8 @@ def _of_epochs(state: Mapping[str, Any], epochs: int) -> Row:
 
 def _runs(state: Mapping[str, Any], trained_on: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(seed, state of its ResultsCount) of each training run on a data set."""
-    for seed in state["dataset_seed"].get(trained_on, ()):
+    seeds = state["dataset_seed"].get(trained_on, ())
+    for seed in several_whole("seeds", seeds, most=_LARGEST_SEED, empty=True):
         run = state["all_results"][trained_on, seed]
         yield seed, run if isinstance(run, Mapping) else run.state_dict()
 

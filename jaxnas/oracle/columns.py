@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnas.checks import quoted, shortened
 from jaxnas.oracle.table import EPOCHS, Floats, Oracle, OracleError, Task, indices, known
 from jaxnas.spaces import DEFAULT, Space
 
@@ -38,6 +39,7 @@ _ACCURACY = re.compile(
 )
 _SECONDS = re.compile(r"(cifar100?|imagenet16-120)_seconds_(12|200)")
 _PER_EPOCH = re.compile(r"train_sec_per_epoch_(cifar10valid|cifar100|imagenet16)")
+_NUMBER = re.compile(r"[-+]?(\d{1,300}\.?\d{0,300}|\.\d{1,300})([eE][-+]?\d{1,3})?|nan")
 _ALIASES = {"cifar10valid": "cifar10", "imagenet16": "imagenet16-120", "val": "valid"}
 
 
@@ -96,7 +98,8 @@ def from_columns(
     if not held:
         raise OracleError(
             f"{source} has no accuracies: expected a column such as cifar10_valid_200, "
-            f"{{dataset}}_{{valid|test}}_{{12|200}}, in percent, got {_names(columns)}"
+            f"{{dataset}}_{{valid|test}}_{{12|200}}, in percent, got {_names(columns)}; rename "
+            "one of them"
         )
     known_times = {key: values for key, values in times.items() if known(values)}
     return Oracle(source, held, known_times, space)
@@ -108,13 +111,14 @@ def _cells(columns: Mapping[str, NDArray[Any]], source: str, space: Space) -> ND
     if not keys:
         raise OracleError(
             f"{source} does not say which row is which cell: expected a column cell, of official "
-            f"indices, or arch, of architecture strings, got {_names(columns)}"
+            f"indices, or arch, of architecture strings, got {_names(columns)}; "
+            f"{_separate(columns) or 'add one'}"
         )
     for key, values in keys.items():
         if values.ndim != 1 or not values.size:
             raise OracleError(
                 f"{source}: expected column {key} to be one value a row, at least one row, "
-                f"got shape {values.shape}"
+                f"got shape {values.shape}; save it so"
             )
     found = [
         _from_archs(values, source, space)
@@ -135,7 +139,7 @@ def _cells(columns: Mapping[str, NDArray[Any]], source: str, space: Space) -> ND
     if len(distinct) < len(found[0]):
         raise OracleError(
             f"{source} has {np.count_nonzero(counts > 1):,} cells in more than one row, e.g. "
-            f"cell {distinct[np.argmax(counts > 1)]}: expected one row a cell"
+            f"cell {distinct[np.argmax(counts > 1)]}: expected one row a cell; keep one of them"
         )
     return found[0]
 
@@ -144,14 +148,14 @@ def _from_indices(values: NDArray[Any], key: str, source: str, size: int) -> NDA
     if values.dtype.kind not in "iuf":
         raise OracleError(
             f"{source}: expected column {key} to hold official cell indices, got "
-            f"{str(values[0])!r}; architecture strings belong in a column arch"
+            f"{quoted(_as_text(values[0]))}; architecture strings belong in a column arch"
         )
     right = (values >= 0) & (values < size) & (values == np.floor(values))
     if not right.all():
         row = int(np.argmin(right))
         raise OracleError(
             f"{source}, row {row + 1}: expected as {key} an integer 0 to {size - 1}, "
-            f"got {values[row]}"
+            f"got {values[row]}; correct that row or leave it out"
         )
     return values.astype(np.int64)
 
@@ -159,7 +163,7 @@ def _from_indices(values: NDArray[Any], key: str, source: str, size: int) -> NDA
 def _from_archs(values: NDArray[Any], source: str, space: Space) -> NDArray[np.int64]:
     cells = np.empty(len(values), np.int64)
     for row, value in enumerate(values.tolist()):
-        arch = value.decode("latin1") if isinstance(value, bytes) else str(value)
+        arch = "" if value is None else _as_text(value)
         try:
             cells[row] = indices([arch], space)[0]
         except ValueError as error:
@@ -171,14 +175,35 @@ def _by_cell(
     values: NDArray[Any], cells: NDArray[np.int64], size: int, column: str, source: str
 ) -> Floats:
     """A column's values in official index order, [size], NaN for cells without a row."""
-    if values.shape != cells.shape or values.dtype.kind not in "iuf":
+    if values.shape != cells.shape:
         raise OracleError(
             f"{source}: expected column {column} to hold {len(cells):,} numbers, one a row, got "
             f"{values.dtype} of shape {values.shape}"
         )
+    if values.dtype.kind not in "iuf":
+        raise OracleError(_no_numbers(values, column, source))
     ordered = np.full(size, np.nan)
     ordered[cells] = values
     return ordered
+
+
+def _no_numbers(values: NDArray[Any], column: str, source: str) -> str:
+    """What is wrong with a column that does not hold numbers, by its first value that is none."""
+    for row, value in enumerate(values.tolist()):
+        if value is not None and (text := _as_text(value)) and not _NUMBER.fullmatch(text.strip()):
+            return (
+                f"{source}, row {row + 1}: expected in column {column} a number, got "
+                f"{quoted(text)}; write numbers without a sign or a unit, and nothing, or NaN in "
+                ".npz, where there is none"
+            )
+    return (
+        f"{source}: expected column {column} to hold numbers, got them as {values.dtype}; save "
+        "them as numbers, such as with astype(float)"
+    )
+
+
+def _as_text(value: Any) -> str:
+    return value.decode("latin1") if isinstance(value, bytes) else str(value)
 
 
 def _split(values: NDArray[Any], column: str, source: str) -> dict[int | None, NDArray[Any]]:
@@ -198,6 +223,12 @@ def _int(digits: str | None) -> int | None:
     return None if digits is None else int(digits)
 
 
+def _separate(columns: Mapping[str, NDArray[Any]]) -> str:
+    """What to do where a table came as one column, of another separator; empty where not."""
+    separator = next((mark for mark in ";\t|" if len(columns) == 1 and mark in min(columns)), None)
+    return f"separate the columns by commas, not by {separator!r}" if separator else ""
+
+
 def _names(columns: Mapping[str, NDArray[Any]]) -> str:
-    shown = ", ".join(list(columns)[:8]) or "no column"
-    return f"{shown}, ..." if len(columns) > 8 else shown
+    first = ", ".join(shortened(name, 40) for name in list(columns)[:8]) or "no column"
+    return f"{first}, ..." if len(columns) > 8 else first

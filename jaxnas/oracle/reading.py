@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaxnas.checks import quoted, shown
 from jaxnas.oracle import benchmark
-from jaxnas.oracle.archive import FOLDER, Progress, read_archive
+from jaxnas.oracle.archive import CELL_FILE, FOLDER, META, Progress, read_archive
 from jaxnas.oracle.benchmark import SPACE
 from jaxnas.oracle.columns import from_columns
 from jaxnas.oracle.files import READERS, arrays, read_columns
@@ -47,20 +48,52 @@ def read(
     if chosen.is_dir():
         if of is not SPACE:
             raise OracleError(
-                f"{chosen}: expected a .csv, .parquet or .npz table, got a folder, which can only "
-                f"be the NATS-Bench archive of {SPACE.title}; give a table of {of.title}"
+                f"{shown(chosen)}: expected a .csv, .parquet or .npz table, got a folder, which "
+                f"can only be the NATS-Bench archive of {SPACE.title}; give a table of {of.title}"
             )
         return read_archive(chosen, progress)
     if not chosen.exists():
-        raise FileNotFoundError(f"{chosen} does not exist: expected {_EXPECTED}")
+        raise FileNotFoundError(f"{shown(chosen)} does not exist: expected {_EXPECTED}")
     if chosen.suffix.lower() in READERS:
-        return from_columns(read_columns(chosen), str(chosen), of)
-    if chosen.name.endswith((".pickle.pbz2", ".pth", ".tar")):
-        raise OracleError(
-            f"{chosen} is the benchmark in one file, which cannot be read without holding all of "
-            f"it in memory, 12 GB or more: expected the unpacked folder {FOLDER}"
-        )
-    raise OracleError(f"{chosen}: expected {_EXPECTED}")
+        return from_columns(read_columns(chosen, of.size), shown(chosen), of)
+    raise OracleError(f"{shown(chosen)} {_what_it_is(chosen)}")
+
+
+def _what_it_is(path: Path) -> str:
+    """What a file of the benchmark is that is no oracle, and what to give instead."""
+    name, folder = path.name, shown(path.absolute().parent)
+    kinds = (
+        (
+            name == META,
+            "is the archive's list of cells, which has no accuracies: expected the folder that it "
+            f"is in, with the cells; give {folder}",
+        ),
+        (
+            CELL_FILE.fullmatch(name),
+            f"is one cell of the archive: expected the folder that it is in; give {folder}",
+        ),
+        (
+            name.endswith((".tar", ".tar.gz", ".tgz", ".zip")),
+            f"is packed: expected {_EXPECTED}; unpack it and give the folder",
+        ),
+        (
+            name.startswith("NATS-sss"),
+            f"is of NATS-Bench's size space: expected {_EXPECTED}, of the topology space (tss)",
+        ),
+        (
+            name.endswith(".pickle.pbz2"),
+            "is the benchmark in one file, which cannot be read without holding all of it in "
+            f"memory, 12 GB or more: expected the unpacked folder {FOLDER}, published beside it",
+        ),
+        (
+            name.endswith(".pth"),
+            "is a file of PyTorch, as NAS-Bench-201 was published before NATS-Bench: expected "
+            f"{_EXPECTED}, which has the same cells",
+        ),
+    )
+    return next(
+        (text for is_it, text in kinds if is_it), f"is of no known kind: expected {_EXPECTED}"
+    )
 
 
 def from_api(api: NATStopology, progress: Progress | None = None) -> Oracle:
@@ -83,7 +116,7 @@ def from_api(api: NATStopology, progress: Progress | None = None) -> Oracle:
     if getattr(api, "search_space_name", None) != "topology":
         raise OracleError(
             f"expected an API of NATS-Bench's topology space, nats_bench.create(path, 'tss'), "
-            f"got {api!r}"
+            f"got {quoted(api)}"
         )
     if api.fast_mode and api.archive_dir is not None:
         return read(api.archive_dir, progress)
@@ -94,7 +127,8 @@ def from_api(api: NATStopology, progress: Progress | None = None) -> Oracle:
         rows.append((cell, benchmark.row(cell, states, f"the API's cell {cell}")))
         if progress:
             progress(number, len(results))
-    return from_columns(arrays(benchmark.to_table(rows)), "the NATS-Bench API", SPACE)
+    source = "the NATS-Bench API"
+    return from_columns(arrays(benchmark.to_table(rows), source), source, SPACE)
 
 
 _EXPECTED = f"a .csv, .parquet or .npz table, or the unpacked folder {FOLDER}"

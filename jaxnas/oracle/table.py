@@ -9,11 +9,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jaxnas.checks import quoted
 from jaxnas.spaces import DEFAULT, Space
 
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 SPLITS = ("valid", "test")
 EPOCHS = (12, 200)
+
+_CHANCE = {"cifar10": 10.0, "cifar100": 1.0, "imagenet16-120": 100 / 120}
 
 Task: TypeAlias = tuple[str, str, int]
 """(data set, split, epochs)."""
@@ -41,8 +44,8 @@ class Oracle:
         space: whose architectures the cells are.
 
     Raises:
-        OracleError: an accuracy is outside 0 to 100, a time is negative or infinite, or the
-            space has no indices.
+        OracleError: an accuracy is outside 0 to 100, a column holds fractions, a time is negative
+            or infinite, or the space has no indices.
     """
 
     source: str
@@ -59,13 +62,7 @@ class Oracle:
             self._check_range(
                 values, f"{dataset} {epochs}-epoch time", "seconds, finite, 0 or more", np.inf
             )
-        columns = [column for by_seed in self.accuracies.values() for column in by_seed.values()]
-        highest = max((float(np.nanmax(column)) for column in columns if known(column)), default=2)
-        if highest <= 1:
-            raise OracleError(
-                f"{self.source} has no accuracy above {highest:g} %: expected percentages, 0 to "
-                "100, not fractions; multiply them by 100"
-            )
+        self._check_units()
 
     def accuracy(self, dataset: str, split: str, epochs: int, seed: int | None = None) -> Floats:
         """Accuracies of all cells.
@@ -113,7 +110,13 @@ class Oracle:
             OracleError: the table lacks the value of one of them, or of all; or there is no such
                 cell.
         """
-        asked = np.asarray(cells, np.int64)
+        given = np.asarray(cells)
+        if given.dtype.kind not in "iu" and given.size:
+            raise OracleError(
+                f"cells: expected official indices, whole numbers, got {quoted(cells)}; "
+                "give them as integers"
+            )
+        asked = given.astype(np.int64)
         outside = asked[(asked < 0) | (asked >= self.space.size)]
         if outside.size:
             raise OracleError(
@@ -230,6 +233,37 @@ class Oracle:
             return "mean over seeds only"
         return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
+    def _check_units(self) -> None:
+        """Raises OracleError where all accuracies, or those of one column, are fractions.
+
+        Percentages of 1 and less are accuracies by chance, which cells that cannot be trained
+        have. A column of nothing else is one of fractions where CIFAR-10 has ten classes, or where
+        half of its cells are trained by another column, to more than twice the chance.
+        """
+        highest, trained = -np.inf, np.zeros(self.space.size, bool)
+        for (dataset, _, _), by_seed in self.accuracies.items():
+            for values in by_seed.values():
+                if known(values):
+                    highest = max(highest, float(np.nanmax(values)))
+                    trained |= values > 2 * _CHANCE[dataset]
+        if -np.inf < highest <= 1:
+            raise OracleError(
+                f"{self.source} has no accuracy above {highest:g} %: expected percentages, 0 to "
+                "100, not fractions; multiply them by 100"
+            )
+        for task, by_seed in self.accuracies.items():
+            for seed, values in by_seed.items():
+                there = ~np.isnan(values)
+                if not there.any() or np.nanmax(values) > 1:
+                    continue
+                if _CHANCE[task[0]] > 1 or trained[there].mean() >= 0.5:
+                    of_seed = "" if seed is None else f" of seed {seed}"
+                    raise OracleError(
+                        f"{self.source}: expected the {name(task)} accuracies{of_seed} in percent "
+                        f"like the others, got none above {np.nanmax(values):g}; multiply that "
+                        "column by 100 if it holds fractions, or leave it out"
+                    )
+
     def _check_range(self, values: Floats, what: str, expected: str, high: float) -> None:
         wrong = np.isinf(values) | (values < 0) | (values > high)
         if wrong.any():
@@ -290,5 +324,5 @@ def _check_names(dataset: str, split: str, epochs: int) -> None:
     ):
         if got not in expected:
             raise OracleError(
-                f"{what}: expected one of {', '.join(map(str, expected))}, got {got!r}"
+                f"{what}: expected one of {', '.join(map(str, expected))}, got {quoted(got)}"
             )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jaxnas import data
 from jaxnas.data import DataError
-from jaxnas.data.datasets import CIFAR10
+from jaxnas.data.sources import CIFAR10
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -27,8 +27,40 @@ def test_npz_is_read_with_its_classes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(images.x_train, X)
     assert images.x_test is not None and images.y_test is not None
     np.savez(path, x_train=X, y_train=Y, classes=[f"class {i}" for i in range(20)])
-    images = data.load(str(path))
+    with pytest.warns(UserWarning, match="of 20 classes, got none of 8 .12, 13, 14, 15, 16, ...."):
+        images = data.load(str(path))
     assert images.num_classes == 20 and images.x_test is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "test", "none_of", "remedy"),
+    [
+        (Y % 4 + 1, Y % 4 + 1, "1 (0)", "save y - 1 for y_train and y_test"),
+        (Y % 4 * 3, Y % 2 * 3, "6 (1, 2, 4, 5, 7, ...)", "save np.searchsorted(np.unique(y_train)"),
+        (Y % 4, Y % 8, "4 (4, 5, 6, 7)", "add images of them"),
+    ],
+)
+def test_classes_without_images_are_told_with_a_remedy_that_works(
+    tmp_path: Path, labels: np.ndarray, test: np.ndarray, none_of: str, remedy: str
+) -> None:
+    path = tmp_path / "mine.npz"
+    np.savez(path, x_train=X, y_train=labels, x_test=X, y_test=test)
+    with pytest.warns(UserWarning, match="classes, got none of ") as warned:
+        images = data.load(path)
+    message = str(warned[0].message)
+    assert f"got none of {none_of}, for which networks have outputs" in message
+    assert message.endswith(remedy) or f"{remedy}, y) for y_train and y_test" in message
+    assert warned[0].filename == __file__
+    np.testing.assert_array_equal(images.y_train, labels)
+    if remedy.startswith("save"):
+        expression = message.rpartition("save ")[2].removesuffix(" for y_train and y_test")
+        names = {"np": np, "y_train": labels}
+        again = {
+            key: eval(expression, names, {"y": y})
+            for key, y in (("y_train", labels), ("y_test", test))
+        }
+        np.savez(path, x_train=X, x_test=X, **again)
+        assert data.load(path).num_classes == len(np.unique(labels))
 
 
 def test_npz_without_the_arrays_is_refused(tmp_path: Path) -> None:
@@ -164,7 +196,8 @@ def test_package_imports_nothing_else_of_jaxnas_nor_jax() -> None:
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 modules = [str(node.module)]
-            assert all(m.startswith("jaxnas.data.") or "jax" not in m for m in modules)
+            ours = ("jaxnas.data.", "jaxnas.checks")
+            assert all(m.startswith(ours) or "jax" not in m for m in modules)
 
 
 def test_all_is_complete() -> None:
