@@ -15,8 +15,9 @@ from jaxnas.proxies.derived import DERIVED, NOISE_RANGE
 from jaxnas.results import JSON, SCORES_FILE, Folder, Request
 from jaxnas.results.finished import read_scores
 from jaxnas.results.manifest import MANIFEST_FILE, space_in
-from jaxnas.results.merge import Source, check_target, join, read_run, write_joined
+from jaxnas.results.merge import Source, join, read_run
 from jaxnas.results.table import Asked, asked_rows, assemble, write_table
+from jaxnas.results.target import check_target, write_joined
 from jaxnas.spaces import Sizes, Space
 
 NoiseRange = tuple[float, float] | None
@@ -92,7 +93,8 @@ def merge(
 
     Args:
         sources: folders of `jaxnas.score`, their Parquet files, or tables.
-        out: folder to make, absent or empty; it can be scored on. None makes none.
+        out: folder to make, absent or empty; it can be scored on. It is there whole or not at
+            all, and where it holds this merge already it stays as it is. None makes none.
         noise_range: see `NoiseRange`.
 
     Returns:
@@ -102,13 +104,12 @@ def merge(
         ResultsError: a source is none, settings differ, or `out` is in use.
     """
     if out is not None:
-        check_target(Path(out))
+        check_target(Path(out), sources)
     joined = join([read_run(source, recorded_names()) for source in sources])
     manifest = joined.manifest
     table = build_table(joined.scores, manifest.requests, manifest.settings, noise_range)
     if out is not None:
-        write_joined(joined, Path(out))
-        write_table(table, Path(out) / SCORES_FILE)
+        write_joined(joined, table, Path(out))
     return table
 
 
