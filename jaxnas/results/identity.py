@@ -79,7 +79,7 @@ def check_run(
         return
     if not isinstance(stored, Mapping):
         raise ValueError(f"one of a run {quoted(stored)}")
-    different = differences(upgrade(stored), run)
+    different = differences(upgrade(stored), upgrade(run))
     if different:
         there = phrases((name, text) for name, text, _ in different)
         here = phrases((name, text) for name, _, text in different)

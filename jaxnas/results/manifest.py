@@ -249,6 +249,20 @@ def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return dict(settings)
 
 
+def require_settings(settings: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuses settings that lack what is needed.
+
+    Raises:
+        ResultsError: they lack one of these names.
+    """
+    lacking = [name for name in names if name not in settings]
+    if lacking:
+        raise ResultsError(
+            f"The settings of a run: expected {', '.join(lacking)} among them, got none; use the "
+            "folder or the table of a run of jaxnas score"
+        )
+
+
 def _encode_archs(archs: Sequence[str], space: Space) -> dict[str, JSON]:
     """Architectures as ranges of their indices, or as they are where they have none."""
     indices = space.indices(archs)

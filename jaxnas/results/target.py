@@ -38,14 +38,13 @@ def check_target(out: Path, sources: Sequence[Source]) -> None:
         place = out.resolve()
         if os.path.lexists(place) and not _is_free(place) and not _is_run(place):
             raise _in_use(out)
-        for source in sources:
-            if isinstance(source, str | os.PathLike):
-                within = Path(source).resolve()
-                if within == place or within in place.parents:
-                    raise ResultsError(
-                        f"{shown(out)} is not empty: expected an absent or empty folder to merge "
-                        f"into, outside of {shown(source)}, which stays as it is; choose another"
-                    )
+        paths = [Path(one).resolve() for one in sources if isinstance(one, str | os.PathLike)]
+        for source in filter(_is_run, paths):
+            if source == place or source in place.parents:
+                raise ResultsError(
+                    f"{shown(out)} is not empty: expected an absent or empty folder to merge into, "
+                    f"outside of {shown(source)}, which stays as it is; choose another"
+                )
     check_writable(place.parent)
 
 
@@ -110,7 +109,9 @@ def _is_free(place: Path) -> bool:
 
 
 def _is_run(place: Path) -> bool:
-    return place.is_dir() and os.path.lexists(place / MANIFEST_FILE)
+    """Whether a place that is there is the folder of a run, finished or not."""
+    names = MANIFEST_FILE, SCORES_FILE
+    return place.is_dir() and any(os.path.lexists(place / name) for name in names)
 
 
 def _contents(folder: Path) -> dict[str, bytes | None]:
