@@ -27,8 +27,9 @@ _RANGE = re.compile(r"(-?[0-9]{1,19})(?:-(-?[0-9]{1,19}))?")
 # Settings of every run that are whole numbers of at least 1.
 _SIZES = ("batch_size", "channels", "depth", "num_classes", "image_size")
 _LARGEST_SIZE = 10**6
-# Rows that a folder is asked for, over all requests: so many fill a memory.
-_MOST_ROWS, _MOST_SEEDS = 2**24, 2**20
+_TEXTS = ("space", "data", "bn", "init", "dtype", "weights")
+# Rows that a folder is asked for, over all requests: all cells with 250 seeds.
+_MOST_ROWS, _MOST_SEEDS = 2**22, 2**16
 
 
 @dataclass(frozen=True)
@@ -241,9 +242,10 @@ def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     for name in _SIZES:
         if name in settings:
             whole(f"setting {name}", settings[name], 1, _LARGEST_SIZE)
+    whole("setting definitions", settings.get("definitions", 0))
     if "merge" in settings:
         flag("setting merge", settings["merge"])
-    for name in ("space", "data"):
+    for name in _TEXTS:
         if not isinstance(settings.get(name, ""), str):
             raise ValueError(f"setting {name}: expected a text, got {quoted(settings[name])}")
     return dict(settings)

@@ -19,7 +19,7 @@ MOST_BYTES = 2**31
 
 # What a file may unpack to: so much in any case, and so many times its own size.
 _MOST_CELLS, _MOST_UNPACKED, _MOST_TIMES = 2**24, 2**27, 16
-_MOST_COLUMNS, _MOST_PAGES = 1_000, 2**17
+_MOST_COLUMNS, _MOST_PAGES, _MOST_FOOTER = 1_000, 2**17, 2**24
 
 
 class ParquetError(ValueError):
@@ -98,8 +98,8 @@ def _check_sizes(data: bytes) -> None:
     if len(data) < 12 or data[:4] != b"PAR1" or data[-4:] != b"PAR1":
         raise ParquetError(f"no Parquet: {len(data):,} bytes that begin with {quoted(data[:4])}")
     size = int.from_bytes(data[-8:-4], "little")
-    if size > len(data) - 12:
-        raise ParquetError("no Parquet: a footer longer than the file")
+    if size > min(len(data) - 12, _MOST_FOOTER):
+        raise ParquetError(f"no Parquet: a footer of {size:,} bytes")
     try:
         footer, _ = read_struct(data, len(data) - 8 - size)
         _, *columns = footer[2]

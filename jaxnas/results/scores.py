@@ -14,13 +14,15 @@ from jaxnas.results.files import ResultsError
 from jaxnas.results.table import IDENTITY, space_of, used_constant
 from jaxnas.spaces import Space
 
+_LONGEST_NAME = 200
+
 STATUSES = ("ok", "nonfinite", "disconnected")
 
 # Columns that every table has, and whether a type will do.
 _KEYS: Mapping[str, Callable[[Any], bool]] = {
     "arch": pa.types.is_string,
-    "function": lambda kind: pa.types.is_integer(kind) or pa.types.is_string(kind),
-    "seed": pa.types.is_integer,
+    "function": lambda kind: pa.types.is_signed_integer(kind) or pa.types.is_string(kind),
+    "seed": pa.types.is_signed_integer,
     "status": pa.types.is_string,
 }
 
@@ -43,7 +45,9 @@ def check_scores(table: pa.Table) -> None:
             found = f"{table.schema.field(name).type}, {table[name].null_count} without a value"
             raise ResultsError(_column(name, "one value of its type in each row", quoted(found)))
     for field in table.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        if not field.name.isprintable() or len(field.name) > _LONGEST_NAME:
+            raise ResultsError(_column(field.name, "a name that can be shown", "another"))
+        number = pa.types.is_signed_integer(field.type) or pa.types.is_floating(field.type)
         if field.name not in _KEYS and not number:
             raise ResultsError(_column(field.name, "numbers", quoted(str(field.type))))
     used_constant(table, "noise_range")
@@ -76,10 +80,15 @@ def _check_rows(table: pa.Table, space: Space) -> None:
     for name, values in _known_of(archs.tolist(), space).items():
         if name in table.column_names:
             _check_known(table, name, values[code])
-    statuses = set(table["status"].to_pylist())
-    if statuses - set(STATUSES):
-        found = quoted(min(statuses - set(STATUSES)))
-        raise ResultsError(_column("status", f"one of {', '.join(STATUSES)}", found))
+    statuses = np.array(table["status"].to_pylist(), str)
+    strange = np.setdiff1d(statuses, STATUSES)
+    if len(strange):
+        expected = f"one of {', '.join(STATUSES)}"
+        raise ResultsError(_column("status", expected, quoted(str(strange[0]))))
+    wrong = np.flatnonzero((statuses == STATUSES[-1]) == space.connected(archs.tolist())[code])
+    if len(wrong):
+        arch, status = table["arch"][int(wrong[0])].as_py(), str(statuses[wrong[0]])
+        raise ResultsError(_column("status", f"another for {arch}", quoted(status)))
 
 
 def _known_of(archs: list[str], space: Space) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.checks import quoted, real
+from jaxnas.checks import quoted, real, shortened
 from jaxnas.checks.documents import parse_json
 from jaxnas.results.checksum import with_checksum
 from jaxnas.results.files import ResultsError, write_parquet
@@ -283,7 +283,7 @@ def _check_order(asked: Mapping[str, object], columns_order: Sequence[str]) -> N
     if unknown:
         raise ResultsError(
             f"The table's columns: expected some of {', '.join(columns_order)}, got "
-            f"{', '.join(unknown)}, which this version does not know; update jaxnas."
+            f"{shortened(', '.join(unknown))}, which this version does not know; update jaxnas."
         )
 
 
