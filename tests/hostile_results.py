@@ -22,7 +22,6 @@ from commands import SETTINGS, representatives
 from jaxnas.results import Folder, Record, Request
 from jaxnas.results.files import parquet_bytes
 from jaxnas.results.parts import write_part, write_part_bytes
-from jaxnas.results.table import write_table
 from jaxnas.scoring.tables import finish, read_table
 from jaxnas.spaces import DEFAULT
 
@@ -63,7 +62,7 @@ def copy_finished(path: Path) -> None:
 
 
 def documents(good: bytes) -> Iterator[tuple[str, bytes]]:
-    """A JSON file's content as it should not be, by name; made of a good one, its seal taken off."""
+    """A JSON file's content as it should not be, by name; most without the seal of the good one."""
     content = json.loads(good)
     content.pop("checksum", None)
     yield "no bytes", b""
@@ -72,7 +71,7 @@ def documents(good: bytes) -> Iterator[tuple[str, bytes]]:
     yield "brackets", b"[" * 200_000
     yield "objects", b'{"a":' * 200_000
     yield "brackets that are closed", b'{"settings":' + b"[" * 500 + b"]" * 500 + b"}"
-    yield "two million lists", b"[" + b"[]," * 5_000_000 + b"[]]"
+    yield "four million values", b"[" + b"[]," * 2_200_000 + b"[]]"
     yield "a number of 5,000 digits", b'{"format": ' + b"9" * 5_000 + b"}"
     yield "no object", b'"text"'
     yield "null", b"null"
@@ -107,7 +106,7 @@ def places(file: Path) -> Iterator[tuple[str, Writer]]:
         return writer
 
     yield "a pipe", put(lambda: os.mkfifo(file))
-    yield "a folder", put(lambda: file.mkdir())
+    yield "a folder", put(file.mkdir)
     yield "a link to a device", put(lambda: file.symlink_to("/dev/zero"))
     yield "a link to nothing", put(lambda: file.symlink_to("nothing"))
     yield "a link to itself", put(lambda: file.symlink_to(file.name))
@@ -116,25 +115,15 @@ def places(file: Path) -> Iterator[tuple[str, Writer]]:
 # Tables.
 
 
-def tables() -> Iterator[tuple[str, bytes]]:
-    """The bytes of a scores.parquet as it should not be, by name."""
+def _tables_of_columns() -> Iterator[tuple[str, bytes]]:
+    """The bytes of a scores.parquet with other columns, by name."""
     table = read_table(finished())
-    good = (finished() / "scores.parquet").read_bytes()
 
     def changed(name: str, column: Any) -> bytes:
         at = table.column_names.index(name)
         return parquet_bytes(table.set_column(at, name, column))
 
-    def told(**metadata: str) -> bytes:
-        known = {k.decode(): v for k, v in table.schema.metadata.items()}
-        new = {f"jaxnas.{name}": value for name, value in metadata.items()}
-        return parquet_bytes(table.replace_schema_metadata(known | new))
-
     rows = table.num_rows
-    yield "no bytes", b""
-    yield "cut", good[: len(good) // 2]
-    yield "no tail", good[:-4]
-    yield "text", b"cell,js\n1,2\n"
     for name in ("arch", "function", "seed", "status"):
         yield f"no {name}", parquet_bytes(table.drop_columns([name]))
         yield f"{name} of nulls", changed(name, pa.nulls(rows, table.schema.field(name).type))
@@ -161,6 +150,23 @@ def tables() -> Iterator[tuple[str, bytes]]:
     yield "rows twice", parquet_bytes(pa.concat_tables([table, table]))
     yield "a column's name", parquet_bytes(table.append_column(ESCAPE, table["js"]))
     yield "a name without end", parquet_bytes(table.append_column("j" * 10**6, table["js"]))
+    yield "long texts", changed("status", pa.array(["x" * 10_000_000] * rows))
+
+
+def _tables_of_bytes() -> Iterator[tuple[str, bytes]]:
+    """The bytes of a scores.parquet with other metadata, and of what is none, by name."""
+    table = read_table(finished())
+    good = (finished() / "scores.parquet").read_bytes()
+
+    def told(**metadata: str) -> bytes:
+        known = {k.decode(): v for k, v in table.schema.metadata.items()}
+        new = {f"jaxnas.{name}": value for name, value in metadata.items()}
+        return parquet_bytes(table.replace_schema_metadata(known | new))
+
+    yield "no bytes", b""
+    yield "cut", good[: len(good) // 2]
+    yield "no tail", good[:-4]
+    yield "text", b"cell,js\n1,2\n"
     yield "a thousand columns", _wide(table, 1_100)
     yield "no settings", parquet_bytes(table.replace_schema_metadata({}))
     for name, value in (
@@ -178,20 +184,19 @@ def tables() -> Iterator[tuple[str, bytes]]:
     for value in ("[1]", "[[]]", '"ab"', "[NaN, 1]", "{", "[" * 100_000, "7"):
         yield f"noise range {value[:9]}", told(noise_range=value)
     yield "another checksum", told(checksum="0" * 64)
-    yield "metadata of 50 MB", told(settings=json.dumps({"a": "x" * 50_000_000}))
+    yield "metadata of 20 MB", told(settings=json.dumps({"a": "x" * 20_000_000}))
     yield "a lie about rows", lies.with_rows(good, 10**12)
     yield "a lie about pages", lies.with_page_size(good, 2**31 - 1)
     yield "a schema 50,000 deep", lies.with_footer(good, lies.deep_schema(50_000))
     yield "a schema 50 deep", lies.with_footer(good, lies.deep_schema(50))
     yield "a billion rows of nulls", lies.with_rows(good, 10**9, everywhere=True)
-    yield "long texts", changed("status", pa.array(["x" * 10_000_000] * rows))
     yield "two gigabytes of text in rows", _long_texts()
 
 
 def _wide(table: pa.Table, count: int) -> bytes:
-    for n in range(count):
-        table = table.append_column(f"s{n}", table["js"])
-    return parquet_bytes(table)
+    more = {f"s{n}": table["js"] for n in range(count)}
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    return parquet_bytes(pa.table(columns | more, metadata=table.schema.metadata))
 
 
 @functools.cache
@@ -207,40 +212,50 @@ def _long_texts() -> bytes:
 # Whole folders.
 
 
-def folders(kind: str = "") -> Iterator[tuple[str, Writer]]:
-    """Folders of results with one thing wrong each, by name; of names that begin so alone."""
-    for name, writer in _folders():
-        if name.startswith(kind):
-            yield name, writer
+def folders() -> Iterator[tuple[str, Writer]]:
+    """Folders of results with one thing wrong each, by name."""
+    for kind in KINDS.values():
+        yield from kind()
 
 
-def _folders() -> Iterator[tuple[str, Writer]]:
-    def with_file(name: str, data: bytes, *, alone: bool = False) -> Writer:
-        def writer(path: Path) -> None:
-            path.mkdir() if alone else copy_finished(path)
-            (path / name).write_bytes(data)
-
-        return writer
-
-    def with_place(name: str, which: int) -> Writer:
-        def writer(path: Path) -> None:
+def _with_manifests() -> Iterator[tuple[str, Writer]]:
+    def writer(data: bytes) -> Writer:
+        def write(path: Path) -> None:
             copy_finished(path)
-            list(places(path / name))[which][1](path)
+            (path / "manifest.json").write_bytes(data)
 
-        return writer
+        return write
 
     manifest = (finished() / "manifest.json").read_bytes()
     for what, data in (*documents(manifest), *_manifests(manifest)):
-        yield f"manifest: {what}", with_file("manifest.json", data)
-    for what, data in tables():
-        yield f"scores: {what}", with_file("scores.parquet", data, alone=True)
-    some_part = sorted((finished() / "parts").iterdir())[0].name
+        yield f"manifest: {what}", writer(data)
+
+
+def _with_tables() -> Iterator[tuple[str, Writer]]:
+    def writer(data: bytes) -> Writer:
+        def write(path: Path) -> None:
+            path.mkdir()
+            (path / "scores.parquet").write_bytes(data)
+
+        return write
+
+    for what, data in (*_tables_of_columns(), *_tables_of_bytes()):
+        yield f"scores: {what}", writer(data)
+
+
+def _with_places() -> Iterator[tuple[str, Writer]]:
+    def writer(name: str, which: int) -> Writer:
+        def write(path: Path) -> None:
+            copy_finished(path)
+            list(places(path / name))[which][1](path)
+
+        return write
+
+    some_part = min(path.name for path in (finished() / "parts").iterdir())
     for file in ("manifest.json", "scores.parquet", f"parts/{some_part}", ".lock"):
         for which, (what, _) in enumerate(places(Path(file))):
-            yield f"{file}: {what}", with_place(file, which)
+            yield f"{file}: {what}", writer(file, which)
     yield "parts: a file", _parts_are_a_file
-    for what, make in _parts():
-        yield f"part: {what}", make
 
 
 def _manifests(good: bytes) -> Iterator[tuple[str, bytes]]:
@@ -284,8 +299,13 @@ def _parts_are_a_file(path: Path) -> None:
     (path / "parts").write_bytes(b"")
 
 
-def _parts() -> Iterator[tuple[str, Writer]]:
+def _with_parts() -> Iterator[tuple[str, Writer]]:
     """Parts with the right checksum that are none, each beside the good ones."""
+    for what, writer in _parts():
+        yield f"part: {what}", writer
+
+
+def _parts() -> Iterator[tuple[str, Writer]]:
     with Folder.load(finished()) as folder:
         table = next(folder.good_parts())
 
@@ -320,7 +340,10 @@ def _parts() -> Iterator[tuple[str, Writer]]:
     yield "a lie about pages", of(lies.with_page_size(good, 2**31 - 1))
 
 
-def write_alone(path: Path, table: pa.Table) -> None:
-    """A folder with a finished table alone."""
-    path.mkdir()
-    write_table(table, path / "scores.parquet")
+KINDS: dict[str, Callable[[], Iterator[tuple[str, Writer]]]] = {
+    "manifest": _with_manifests,
+    "table": _with_tables,
+    "place": _with_places,
+    "part": _with_parts,
+}
+"""What is wrong in a folder, and the folders with it."""

@@ -67,13 +67,14 @@ def parse_by(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(PLUS))
     if not all(names):
         raise ResultsError(
-            f"score {quoted(text)}: expected names joined by +, such as js+params, got an empty name; "
-            "leave the + out or name another score"
+            f"score {quoted(text)}: expected names joined by +, such as js+params, got an empty "
+            "name; leave the + out or name another score"
         )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ResultsError(
-            f"score {quoted(text)}: expected different scores, got {quoted(twice[0])} twice; name each once"
+            f"score {quoted(text)}: expected different scores, got {quoted(twice[0])} twice; name "
+            "each once"
         )
     return names
 
