@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,8 @@ import hostile_results as hostile
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from commands import SETTINGS
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
 
 from jaxnas.results import ResultsError, read_finished
 from jaxnas.results.manifest import Manifest
@@ -75,3 +79,40 @@ def test_every_hostile_folder_is_one_sentence_or_the_same_numbers(
             elif isinstance(answer, pa.Table):
                 assert same_or_missing(answer, good), name
                 assert told or answer.equals(good), name
+
+
+FILES = ("manifest.json", "scores.parquet", "parts/0", "parts/1", "alone")
+
+
+@seed(11)
+@settings(max_examples=100, deadline=None, database=None)
+@given(st.sampled_from(FILES), st.floats(0, 1, exclude_max=True), st.integers(0, 7))
+def test_a_flipped_bit_changes_no_number(file: str, place: float, bit: int) -> None:
+    """It is found, or the part is put aside, or nothing depends on it."""
+    good = read_table(hostile.finished())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run"
+        hostile.copy_finished(path)
+        parts = sorted((path / "parts").iterdir())
+        victim = path / "scores.parquet"
+        if file == "alone":
+            shutil.rmtree(path / "parts")
+            (path / "manifest.json").unlink()
+        else:
+            victim = parts[int(file[-1])] if "/" in file else path / file
+        data = bytearray(victim.read_bytes())
+        data[int(place * len(data))] ^= 1 << bit
+        victim.write_bytes(data)
+        for read in (read_table, read_finished):
+            answer, told = asked(read, path)
+            if isinstance(answer, ResultsError):
+                assert_sentence(str(answer))
+                assert str(path) in str(answer)
+            else:
+                assert same_or_missing(answer, good)
+                assert told or answer.equals(good)
+                assert answer.schema.metadata[b"jaxnas.settings"] == settings_text(good)
+
+
+def settings_text(table: pa.Table) -> bytes:
+    return bytes(table.schema.metadata[b"jaxnas.settings"])
