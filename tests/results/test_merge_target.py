@@ -49,10 +49,10 @@ KILLED = """
 
     scoring.merge(sources)  # what is computed once is, before the processes part
     assert merged(0) == 0
-    whole, calls = contents(out), 0
+    whole, calls = contents(out), 0  # every third call, to be quick
     while True:
         os.system(f"rm -r {out}")
-        calls += 1
+        calls += 3
         status = merged(calls)
         if status == 0:
             break
