@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxnas import references, results, spaces
+from jaxnas import references, results
 from jaxnas.proxies import catalogue
 from jaxnas.results import SCORES_FILE, ResultsError
 from jaxnas.results.claim import stored_settings
+from jaxnas.results.manifest import space_in
 from jaxnas.scoring import read_table
 
 SCORING_FILE = "manifest.json"
@@ -77,5 +78,5 @@ def _used(folder: Path) -> Iterator[str]:
     for file, format_name in _FORMATS.items():
         if os.path.lexists(folder / file):
             settings = stored_settings(folder / file, format_name, "a run")
-            yield spaces.find(str(settings.get("space"))).reference
+            yield space_in(settings).reference
             yield from _METHODS.get(str(settings.get("method")), ())

@@ -79,12 +79,13 @@ def stored_settings(path: Path, format_name: str, what: str) -> dict[str, Any]:
         ResultsError: the file is damaged or cannot be read.
     """
     content = read_json(path, f"the settings of {what}")
-    found = content.get("format"), content.get("version")
-    if found != (format_name, 1) or not isinstance(content.get("settings"), dict):
-        problem = f"format {quoted(found[0])}, version {quoted(found[1])}"
-        if found == (format_name, 1):
-            problem = f"settings {quoted(content.get('settings'))}"
-        raise damage(path, f"the settings of {what}", problem)
+    for name, good in (("format", format_name), ("version", 1), ("settings", None)):
+        found = content.get(name)
+        right = (
+            isinstance(found, dict) if good is None else (type(found), found) == (type(good), good)
+        )
+        if not right:
+            raise damage(path, f"the settings of {what}", f"{name} {quoted(found)}")
     return dict(content["settings"])
 
 

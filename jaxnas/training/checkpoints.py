@@ -102,6 +102,8 @@ class Checkpoints(Generic[AnyRow]):
                     state=ocp.args.StandardRestore(shapes), curve=ocp.args.JsonRestore()
                 ),
             )
+            if _arrays(kept.state) != _arrays(shapes):
+                raise _Unlike("arrays of other names, shapes or types")
             curve = self._curve(step, kept.state, kept.curve)
             return type(like)(**kept.state), curve
         except UNREADABLE as error:
@@ -144,14 +146,21 @@ class _Unlike(ValueError):
     """A checkpoint that is read, and is not what was kept; the message is what it is."""
 
 
+def _arrays(state: Any) -> dict[str, tuple[Any, ...]]:
+    """Shape and type of each array of a state, by its name."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {
+        jax.tree_util.keystr(path): (np.shape(leaf), str(np.asarray(leaf).dtype))
+        for path, leaf in leaves
+    }
+
+
 def _checksum(state: Any, epochs: Sequence[Mapping[str, Any]]) -> str:
     """SHA-256 of a state's arrays with their names, shapes and types, and of the curve."""
     sha = hashlib.sha256(json.dumps(epochs, sort_keys=True).encode())
-    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
-        array = np.asarray(leaf)
-        name = jax.tree_util.keystr(path), array.shape, str(array.dtype)
-        sha.update(repr(name).encode())
-        sha.update(np.ascontiguousarray(array).tobytes())
+    sha.update(repr(_arrays(state)).encode())
+    for leaf in jax.tree.leaves(state):
+        sha.update(np.ascontiguousarray(leaf).tobytes())
     return sha.hexdigest()
 
 

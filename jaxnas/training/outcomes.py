@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from jaxnas.checks import quoted
+from jaxnas.checks import quoted, real, whole
 from jaxnas.checks.documents import filled
 from jaxnas.results import JSON
 
@@ -95,15 +95,20 @@ def from_content(content: Mapping[str, Any]) -> Trained:
     name = read.get("name")
     if "cell" not in read and isinstance(name, str):  # once an index was known by the name alone
         read["cell"] = int(name) if name.isdecimal() else None
-    test, curve = read.get("test", math.nan), read.get("curve")
+    curve = read.get("curve")
+    if "test" in read:
+        read["test"] = math.nan if read["test"] is None else real("test", read["test"], 0, 100)
     if not isinstance(curve, list):
         raise ValueError(f"curve: expected a list of epochs, got {quoted(curve)}")
     epochs = tuple(filled(Epoch, epoch) for epoch in curve)
-    trained = filled(Trained, {**read, "curve": epochs, "test": math.nan if test is None else test})
+    trained = filled(Trained, {**read, "curve": epochs})
     if [epoch.epoch for epoch in epochs] != [n + 1 for n in range(len(epochs))]:
         raise ValueError("curve: expected epochs 1, 2 and so on, got others")
-    if trained.status == "ok" and not epochs:
-        raise ValueError("curve: expected at least one epoch, got none")
+    if trained.status == "ok" and (not epochs or math.isnan(trained.test)):
+        raise ValueError("curve, test: expected both of a training that ended, got none")
+    for what in ("params", "seed", "cell", "diverged_step"):
+        if (value := getattr(trained, what)) is not None:
+            whole(what, value)
     return trained
 
 
