@@ -9,6 +9,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from jaxnas.evaluation.pairs import Floats
 from jaxnas.results import settings_of, space_of
+from jaxnas.results.manifest import require_settings
 from jaxnas.spaces import DEFAULT, Sizes, Space
 
 # A zero eigenvalue's share of an eigenvalue score, -(log k + 1/k) at k = 1e-5, rounded.
@@ -66,10 +67,11 @@ def counted(table: pa.Table, archs: Sequence[str]) -> dict[str, Floats]:
         archs: [n].
 
     Raises:
-        ResultsError: the table has no settings.
+        ResultsError: the table has no settings, or one of these is missing.
     """
     settings = settings_of(table)
-    sizes = Sizes(settings["channels"], settings["depth"])
+    require_settings(settings, (*Sizes._fields, "num_classes", "image_size"))
+    sizes = Sizes(*(settings[name] for name in Sizes._fields))
     return counts(archs, space_of(table), sizes, settings["num_classes"], settings["image_size"])
 
 

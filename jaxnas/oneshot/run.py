@@ -35,6 +35,7 @@ MANIFEST_FILE = "search.json"
 LOG_FILE = "log.csv"
 FOUND_FILE = "found.json"
 CHECKPOINTS = "checkpoints"
+_FORMAT = "jaxnas-oneshot"
 
 # Raised whenever a method's definition changes, so that a folder never mixes two.
 DEFINITIONS = 1
@@ -101,11 +102,14 @@ def search(
     run = _Run(method, searched, images, recipe, seed)
     with ExitStack() as stack:
         folder = Path(out)
+        identity = run.identity()
         lock = claim_folder(
-            folder, MANIFEST_FILE, "jaxnas-oneshot", "a search", run.identity(), upgraded
+            folder, MANIFEST_FILE, _FORMAT, "a search", identity, upgraded, (CHECKPOINTS,)
         )
         stack.callback(os.close, lock)
-        checkpoints = stack.enter_context(Checkpoints(folder / CHECKPOINTS, Epoch))
+        checkpoints = stack.enter_context(
+            Checkpoints(folder / CHECKPOINTS, Epoch, identity, upgraded)
+        )
         state, epochs = run.resume(checkpoints)
         if begin:
             begin((recipe.epochs - len(epochs)) * run.steps_per_epoch)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from jaxnas import references, results, spaces
+from jaxnas import references, results
 from jaxnas.proxies import catalogue
 from jaxnas.results import SCORES_FILE, ResultsError
+from jaxnas.results.claim import stored_settings
+from jaxnas.results.manifest import space_in
 from jaxnas.scoring import read_table
 
 SCORING_FILE = "manifest.json"
 TRAINING_FILE = "training.json"
 SEARCH_FILE = "search.json"
+_FORMATS = {TRAINING_FILE: "jaxnas-training", SEARCH_FILE: "jaxnas-oneshot"}
 
 # The folders of the stages of `jaxnas.pipelines.gt_nas`.
 _STAGES = ("scores", "trained")
@@ -68,28 +69,14 @@ def _used(folder: Path) -> Iterator[str]:
         yield "gt-nas"
         for stage in _STAGES:
             yield from _used(folder / stage)
-    if (folder / SCORING_FILE).is_file() or (folder / SCORES_FILE).is_file():
+    if any(os.path.lexists(folder / file) for file in (SCORING_FILE, SCORES_FILE)):
         table = read_table(folder)
         yield results.space_of(table).reference
         for entry in catalogue.CATALOGUE:
             if entry.name in table.column_names and entry.kind != "count":
                 yield from entry.references
-    for file in (TRAINING_FILE, SEARCH_FILE):
-        if (folder / file).is_file():
-            settings = _settings(folder / file)
-            yield spaces.find(str(settings.get("space"))).reference
+    for file, format_name in _FORMATS.items():
+        if os.path.lexists(folder / file):
+            settings = stored_settings(folder / file, format_name, "a run")
+            yield space_in(settings).reference
             yield from _METHODS.get(str(settings.get("method")), ())
-
-
-def _settings(path: Path) -> dict[str, Any]:
-    """The settings that a folder's file holds.
-
-    Raises:
-        ResultsError: the file is damaged.
-    """
-    try:
-        return dict(json.loads(path.read_bytes())["settings"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise ResultsError(
-            f"{path}: expected the settings of a run, got {error!r}; restore it from a copy"
-        ) from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from jaxnas.checks import shortened
 from jaxnas.proxies import catalogue
 from jaxnas.reports.numbers import number, text
 from jaxnas.reports.report import Column, Report
@@ -72,17 +73,21 @@ def words_of_settings(settings: Mapping[str, Any], dataset: str = "") -> str:
     """A run's settings in a few words, for a title.
 
     Args:
-        settings: of `jaxnas.results.settings_of`.
+        settings: of `jaxnas.results.settings_of`; what they lack is left out.
         dataset: what the images are called; empty where that is not known.
     """
+    patterns = {
+        "batch_size": "batch {}",
+        "bn": "{} batch norm",
+        "init": "{} initialisation",
+        "dtype": "{}",
+    }
     words = [
-        dataset,
-        f"batch {settings['batch_size']}",
-        f"{settings['bn']} batch norm",
-        f"{settings['init']} initialisation",
-        str(settings["dtype"]),
+        pattern.format(shortened(str(settings[name])))
+        for name, pattern in patterns.items()
+        if name in settings
     ]
-    return ", ".join(word for word in words if word)
+    return ", ".join(word for word in (dataset, *words) if word)
 
 
 def plan(planned: Plan) -> Report:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from jaxnas.checks.files import damaged, read_bytes, shown
+from jaxnas.results.checksum import without_checksum
 from jaxnas.results.files import ResultsError, disk_errors
 from jaxnas.results.folder import Folder
 from jaxnas.results.manifest import MANIFEST_FILE, Request
+from jaxnas.results.parquet import MOST_BYTES, table_in
 from jaxnas.results.records import long_table
-from jaxnas.results.table import IDENTITY, score_columns, settings_of, space_of
+from jaxnas.results.scores import check_scores
+from jaxnas.results.table import score_columns, settings_of, space_of
 from jaxnas.spaces import Space
 
 SCORES_FILE = "scores.parquet"
-_KEYS = ("arch", "function", "seed")
+_EXPECTED = "a table of jaxnas score"
+_REMEDY = (
+    "the same jaxnas score or merge command writes it again; a table that you change yourself has "
+    "to come from jaxnas.read_table"
+)
 
 
 def read_finished(folder: Path) -> pa.Table:
@@ -30,11 +38,11 @@ def read_finished(folder: Path) -> pa.Table:
     Raises:
         ResultsError: there is no table, it is none, or the run has not finished.
     """
-    if folder.suffix == ".parquet" and folder.is_file():
+    if folder.suffix == ".parquet" and not folder.is_dir() and os.path.lexists(folder):
         return read_scores(folder)
     path = folder / SCORES_FILE
-    manifest = (folder / MANIFEST_FILE).is_file()
-    if not path.is_file():
+    manifest = os.path.lexists(folder / MANIFEST_FILE)
+    if not os.path.lexists(path):
         raise ResultsError(_unfinished(folder) if manifest else _not_there(folder))
     table = read_scores(path)
     if manifest:
@@ -48,18 +56,18 @@ def read_scores(path: Path) -> pa.Table:
     """A finished table from its Parquet file, checked.
 
     Raises:
-        ResultsError: the file is none, or has no settings.
+        ResultsError: the file is none, has no settings, or is not what was written.
     """
     with disk_errors(path, "read"):
-        data = path.read_bytes()
+        data = read_bytes(path, _EXPECTED, MOST_BYTES, ResultsError)
     try:
-        table = pq.ParquetFile(pa.BufferReader(data)).read()
-    except (pa.ArrowException, OSError) as error:
-        raise ResultsError(
-            f"{path} is damaged: expected a Parquet file, got {error}; the same jaxnas score "
-            "command writes it again"
-        ) from error
-    _check_rows(table, path)
+        table = without_checksum(table_in(data))
+    except ValueError as error:
+        raise ResultsError(damaged(path, _EXPECTED, str(error), _REMEDY)) from error
+    try:
+        check_scores(table)
+    except ValueError as error:
+        raise ResultsError(f"{shown(path)}: {error}") from error
     return table
 
 
@@ -123,7 +131,7 @@ def median_seconds(folder: Path, requires: Mapping[str, Sequence[str]]) -> dict[
     Returns:
         Empty where the folder holds a table alone; scores whose time is not known are left out.
     """
-    if not (folder / MANIFEST_FILE).is_file():
+    if not os.path.lexists(folder / MANIFEST_FILE):
         return {}
     with Folder.load(folder) as run:
         scores = run.scores()
@@ -139,41 +147,16 @@ def median_seconds(folder: Path, requires: Mapping[str, Sequence[str]]) -> dict[
 
 def _not_there(folder: Path) -> str:
     return (
-        f"{folder} has no {SCORES_FILE}: expected the folder of a finished run, the --out of "
-        "jaxnas score or merge"
+        f"{shown(folder)} has no {SCORES_FILE}: expected the folder of a finished run, the --out "
+        "of jaxnas score or merge"
     )
 
 
 def _unfinished(folder: Path) -> str:
     return (
-        f"{folder} holds a run that has not finished: not all that was asked for is in "
+        f"{shown(folder)} holds a run that has not finished: not all that was asked for is in "
         f"{SCORES_FILE}; the same jaxnas score command goes on with it"
     )
-
-
-def _check_rows(table: pa.Table, path: Path) -> None:
-    lacking = [name for name in _KEYS if name not in table.column_names]
-    if lacking:
-        raise ResultsError(
-            f"{path} is no table of scores: expected the columns {', '.join(IDENTITY)}, got no "
-            f"{', '.join(lacking)}; give the folder of a run of jaxnas score"
-        )
-    space = space_of(table)
-    archs, code = np.unique(np.array(table["arch"].to_pylist(), str), return_inverse=True)
-    for arch in archs.tolist():
-        try:
-            space.encode(arch)
-        except ValueError as error:
-            raise ResultsError(f"{path}: {error}; the table is not of {space.title}") from error
-    pairs, counts = np.unique(
-        np.stack([code, table["seed"].to_numpy()]), axis=1, return_counts=True
-    )
-    if counts.max(initial=0) > 1:
-        arch, seed = pairs[:, np.argmax(counts)]
-        raise ResultsError(
-            f"{path}: expected one row for each architecture and seed, got {archs[arch]} with seed "
-            f"{seed} {counts.max()} times; remove the duplicates"
-        )
 
 
 def _holds(table: pa.Table, request: Request) -> bool:

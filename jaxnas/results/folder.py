@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,19 +18,16 @@ from typing import Self
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from jaxnas.checks.files import shown
 from jaxnas.results import parts
-from jaxnas.results.files import ResultsError, disk_errors, parquet_bytes, write_atomically
-from jaxnas.results.manifest import (
-    JSON,
-    MANIFEST_FILE,
-    Manifest,
-    Request,
-    differences,
-    dump,
-    parse,
-    phrases,
-    plain_json,
+from jaxnas.results.files import (
+    ResultsError,
+    disk_errors,
+    remove_leftovers,
+    write_atomically,
 )
+from jaxnas.results.identity import JSON, differences, phrases, plain_json
+from jaxnas.results.manifest import MANIFEST_FILE, Manifest, Request, dump, read_manifest
 from jaxnas.results.records import (
     Record,
     columns_of,
@@ -37,12 +35,12 @@ from jaxnas.results.records import (
     first_of_each,
     from_table,
     to_table,
-    with_archs,
 )
 from jaxnas.spaces import Space
 
 _PARTS = "parts"
-_LOCK = ".lock"
+LOCK = ".lock"
+"""The file by whose lock a folder has one writer."""
 
 
 class Folder:
@@ -84,8 +82,8 @@ class Folder:
             (folder / _PARTS).mkdir(parents=True, exist_ok=True)
         lock = lock_folder(folder)
         try:
-            parts.remove_leftovers(folder)
-            parts.remove_leftovers(folder / _PARTS)
+            remove_leftovers(folder)
+            remove_leftovers(folder / _PARTS)
             opened = cls(folder, _manifest_for(folder, settings), lock)
             opened._update(opened.manifest.with_session(session) if session else opened.manifest)
         except BaseException:
@@ -104,8 +102,9 @@ class Folder:
         manifest = _read_manifest(folder)
         if manifest is None:
             raise ResultsError(
-                f"{folder} is not a results folder: expected {folder / MANIFEST_FILE}, which is "
-                "not there; give the --out folder of a scoring run."
+                f"{shown(folder)} is not a results folder: expected "
+                f"{shown(folder / MANIFEST_FILE)}, which is not there; give the --out folder of a "
+                "scoring run."
             )
         return cls(folder, manifest, lock=None)
 
@@ -153,7 +152,7 @@ class Folder:
         """Writes a long table as one part, unless it is empty; as `append`."""
         self._check_writable()
         if table.num_rows:
-            parts.write_part(self.path / _PARTS, self._next, parquet_bytes(table))
+            parts.write_part(self.path / _PARTS, self._next, table, self.settings)
             self._next += 1
 
     def good_parts(self) -> Iterator[pa.Table]:
@@ -166,11 +165,11 @@ class Folder:
             if path in self._set_aside:
                 continue
             try:
-                part = parts.read_part(path)
+                part = parts.read_part(path, self.settings)
             except parts.DamagedPartError as error:
                 self._put_aside(path, str(error))
-                continue
-            yield with_archs(part, self.space)
+            else:
+                yield part
 
     def scores(self) -> pa.Table:
         """All scores as one long table, without repetitions.
@@ -210,8 +209,8 @@ class Folder:
     def _check_writable(self) -> None:
         if self._lock is None:
             raise ResultsError(
-                f"{self.path} is not open for writing: expected a folder from Folder.open that has "
-                "not been closed."
+                f"{shown(self.path)} is not open for writing: expected a folder from Folder.open "
+                "that has not been closed."
             )
 
     def _update(self, manifest: Manifest) -> None:
@@ -230,7 +229,7 @@ class Folder:
                 path.replace(path.with_name(path.name + ".damaged"))
             what = f"set aside as {path.name}.damaged"
         warnings.warn(
-            f"{path} is damaged ({why}): {what}; its scores count as missing until they are "
+            f"{shown(path)} is damaged ({why}): {what}; its scores count as missing until they are "
             "scored again.",
             stacklevel=3,
         )
@@ -258,16 +257,20 @@ def lock_folder(folder: Path) -> int:
         ResultsError: if another process has it, or the disk refuses.
     """
     with disk_errors(folder, "locked"):
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        # A pipe or a link in the lock's place is not followed, and nothing is waited for.
+        safe = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | safe, 0o666)
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(f"{LOCK} in it is no regular file")
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
             raise ResultsError(
-                f"{folder} is being written by another jaxnas process: wait until it has finished "
-                "or use another --out folder."
+                f"{shown(folder)} is being written by another jaxnas process: wait until it has "
+                "finished or use another --out folder."
             ) from error
     return descriptor
 
@@ -275,12 +278,10 @@ def lock_folder(folder: Path) -> int:
 def _read_manifest(folder: Path) -> Manifest | None:
     """The folder's manifest, None where there is none."""
     path = folder / MANIFEST_FILE
+    if not os.path.lexists(path):  # a link that leads nowhere is there, and cannot be read
+        return None
     with disk_errors(path, "read"):
-        try:
-            data = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-    return parse(data, path)
+        return read_manifest(path)
 
 
 def _manifest_for(folder: Path, settings: Mapping[str, JSON]) -> Manifest:
@@ -289,8 +290,8 @@ def _manifest_for(folder: Path, settings: Mapping[str, JSON]) -> Manifest:
     if manifest is None:
         if parts.list_parts(folder / _PARTS):
             raise ResultsError(
-                f"{folder} holds scores but no {MANIFEST_FILE}, which says what they are: restore "
-                "it from a copy or use another --out folder."
+                f"{shown(folder)} holds scores but no {MANIFEST_FILE}, which says what they are: "
+                "restore it from a copy or use another --out folder."
             )
         return Manifest(plain_json(settings))
     refuse_other_settings(folder, "scores", manifest.settings, settings)
@@ -315,6 +316,6 @@ def refuse_other_settings(
         if len(different) == 1 and None not in different[0]:
             wanted = str(different[0][2])
         raise ResultsError(
-            f"{folder} holds {what} with {there}; this run asks for {wanted}: use another --out "
-            "folder or the same settings."
+            f"{shown(folder)} holds {what} with {there}; this run asks for {wanted}: use another "
+            "--out folder or the same settings."
         )

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import operator
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any
 
+from jaxnas.checks import LARGEST, flag, one_line, quoted, whole
+from jaxnas.checks.documents import read_document, sealed
+from jaxnas.checks.files import damaged, shown
 from jaxnas.results.files import ResultsError
+from jaxnas.results.identity import JSON, canonical, plain_json
 from jaxnas.spaces import DEFAULT, Space, find
-
-JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
 FORMAT_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 _FORMAT = "jaxnas-results"
-_RANGE = re.compile(r"(-?\d+)(?:-(-?\d+))?")
+_EXPECTED = "a jaxnas manifest"
+_REMEDY = "restore it from a copy or use another folder."
+_RANGE = re.compile(r"(-?[0-9]{1,19})(?:-(-?[0-9]{1,19}))?")
+# Settings of every run that are whole numbers of at least 1.
+_SIZES = ("batch_size", "channels", "depth", "num_classes", "image_size")
+_LARGEST_SIZE = 10**6
+_TEXTS = ("space", "data", "bn", "init", "dtype", "weights")
+# Rows that a folder is asked for, over all requests: all cells with 250 seeds.
+_MOST_ROWS, _MOST_SEEDS = 2**22, 2**16
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,11 @@ class Request:
         for name, given in vars(self).items():
             if not given:
                 raise ResultsError(f"A request's {name}: expected at least one, got none.")
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of the table that it asks for."""
+        return len(self.archs) * len(self.seeds)
 
 
 @dataclass(frozen=True)
@@ -75,7 +92,14 @@ class Manifest:
         """The manifest with the request added, if it is new."""
         if request in self.requests:
             return self
-        return replace(self, requests=(*self.requests, request))
+        requests = (*self.requests, request)
+        if sum(one.rows for one in requests) > _MOST_ROWS:
+            raise ResultsError(
+                f"A folder's requests: expected at most {_MOST_ROWS:,} rows, an architecture and a "
+                f"seed each, got {sum(one.rows for one in requests):,}; ask for fewer, or use "
+                "another folder"
+            )
+        return replace(self, requests=requests)
 
 
 def space_in(settings: Mapping[str, Any]) -> Space:
@@ -113,67 +137,37 @@ def encode_ranges(numbers: Iterable[int]) -> str:
     return ",".join(f"{a}-{b}" if a < b else str(a) for a, b in ranges)
 
 
-def decode_ranges(text: str) -> tuple[int, ...]:
+def decode_ranges(
+    text: str, least: int = -LARGEST - 1, most: int = LARGEST, count: int = _MOST_SEEDS
+) -> tuple[int, ...]:
     """Reads `encode_ranges`.
 
+    Args:
+        text: the ranges.
+        least: the smallest number that is taken.
+        most: the largest.
+        count: how many numbers there may be.
+
     Raises:
-        ResultsError: if the text is not a list of rising ranges.
+        ResultsError: if the text is not a list of rising ranges, or of others or more than these.
     """
     numbers: list[int] = []
     for part in text.split(",") if text else []:
         match = _RANGE.fullmatch(part)
         if match is None:
-            raise ResultsError(f"Ranges: expected 'a' or 'a-b' between commas, got {part!r}.")
+            raise ResultsError(f"Ranges: expected 'a' or 'a-b' between commas, got {quoted(part)}.")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first or (numbers and first <= numbers[-1]):
-            raise ResultsError(f"Ranges: expected rising numbers, got {part!r} in {text!r}.")
+            raise ResultsError(
+                f"Ranges: expected rising numbers, got {quoted(part)} in {quoted(text)}."
+            )
+        if first < least or last > most or last - first >= count - len(numbers):
+            raise ResultsError(
+                f"Ranges: expected at most {count:,} numbers from {least} to {most}, got "
+                f"{quoted(part)} in {quoted(text)}."
+            )
         numbers.extend(range(first, last + 1))
     return tuple(numbers)
-
-
-def canonical(value: JSON) -> str:
-    """The one JSON text of a value: sorted keys, no spaces; 1, 1.0 and true are different.
-
-    Raises:
-        ResultsError: if the value has no JSON text.
-    """
-    try:
-        return json.dumps(
-            value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_mapping
-        )
-    except (TypeError, ValueError) as error:
-        raise ResultsError(
-            f"Settings and sessions: expected finite numbers, texts, booleans, lists and mappings, "
-            f"got {value!r} ({error})."
-        ) from error
-
-
-def plain_json(value: Mapping[str, JSON]) -> dict[str, JSON]:
-    """A copy as JSON would read it back: tuples become lists."""
-    copy: dict[str, JSON] = json.loads(canonical(value))
-    return copy
-
-
-def differences(
-    a: Mapping[str, JSON], b: Mapping[str, JSON]
-) -> list[tuple[str, str | None, str | None]]:
-    """How two settings differ.
-
-    Returns:
-        Name, JSON text in a and JSON text in b of each value that differs, None where there is
-        none; empty if the settings are equal. Nested names are joined by dots.
-    """
-    leaves_a, leaves_b = _leaves(plain_json(a)), _leaves(plain_json(b))
-    return [
-        (".".join(name), leaves_a.get(name), leaves_b.get(name))
-        for name in sorted(leaves_a.keys() | leaves_b.keys())
-        if leaves_a.get(name) != leaves_b.get(name)
-    ]
-
-
-def phrases(values: Iterable[tuple[str, str | None]]) -> str:
-    """Names and JSON texts as a message shows them: ``batch_size 64, no bn``."""
-    return ", ".join(f"no {name}" if text is None else f"{name} {text}" for name, text in values)
 
 
 def dump(manifest: Manifest) -> bytes:
@@ -192,53 +186,83 @@ def dump(manifest: Manifest) -> bytes:
             for request in manifest.requests
         ],
     }
-    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+    return (json.dumps(sealed(content), indent=2, allow_nan=False) + "\n").encode()
 
 
-def parse(data: bytes, where: object) -> Manifest:
-    """Reads `dump`.
-
-    Args:
-        data: the file's bytes.
-        where: the file, for the message.
+def read_manifest(path: Path) -> Manifest:
+    """Reads the file with what `dump` gave.
 
     Raises:
-        ResultsError: if the bytes are not a manifest, or one of a newer jaxnas.
+        ResultsError: if it is not a manifest, or one of a newer jaxnas.
+        OSError: it is not there or cannot be read.
     """
-    try:
-        content = json.loads(data)
-        version = content["version"]
-        known = content["format"] == _FORMAT and type(version) is int and version >= 1
-    except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(where, repr(error)) from error
-    if not known:
-        raise _damaged(where, f"format {content['format']!r}, version {version!r}")
+    content = read_document(path, _EXPECTED, _REMEDY, ResultsError)
+    version = content.get("version")
+    if content.get("format") != _FORMAT or type(version) is not int or version < 1:
+        found = f"format {quoted(content.get('format'))}, version {quoted(version)}"
+        raise ResultsError(damaged(path, _EXPECTED, found, _REMEDY))
     if version > FORMAT_VERSION:
         raise ResultsError(
-            f"{where} was written by a newer jaxnas (format version {version}, this one reads up "
-            f"to {FORMAT_VERSION}): update jaxnas or use another folder."
+            f"{shown(path)} was written by a newer jaxnas (format version {quoted(version)}, this "
+            f"one reads up to {FORMAT_VERSION}): update jaxnas or use another folder."
         )
-    try:
-        settings = _dict(content["settings"])
+    with _damage(path):
+        settings = _dict("settings", content["settings"])
         if version < FORMAT_VERSION:
             settings = current_settings(settings)
-        space = space_in(settings)
-        return Manifest(
-            settings=settings,
-            sessions=tuple(_dict(session) for session in content["sessions"]),
-            requests=tuple(_request(request, space) for request in content["requests"]),
+        settings = checked_settings(settings)
+    space = space_in(settings)
+    with _damage(path):
+        sessions = tuple(_dict("a session", one) for one in _list("sessions", content["sessions"]))
+        requests: list[Request] = []
+        for one in _list("requests", content["requests"]):
+            requests.append(_request(one, space, _MOST_ROWS - sum(r.rows for r in requests)))
+    return Manifest(settings, sessions, tuple(requests))
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Says of which file something is missing or wrong."""
+    try:
+        yield
+    except KeyError as error:
+        found = f"none without {quoted(error.args[0])}"
+        raise ResultsError(damaged(path, _EXPECTED, found, _REMEDY)) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        found = f"one in which {str(error) or one_line(error)}"
+        raise ResultsError(damaged(path, _EXPECTED, found, _REMEDY)) from error
+
+
+def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a run, whose values are of the types that they must have, as far as they go.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name in _SIZES:
+        if name in settings:
+            whole(f"setting {name}", settings[name], 1, _LARGEST_SIZE)
+    whole("setting definitions", settings.get("definitions", 0))
+    if "merge" in settings:
+        flag("setting merge", settings["merge"])
+    for name in _TEXTS:
+        if not isinstance(settings.get(name, ""), str):
+            raise ValueError(f"setting {name}: expected a text, got {quoted(settings[name])}")
+    return dict(settings)
+
+
+def require_settings(settings: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuses settings that lack what is needed.
+
+    Raises:
+        ResultsError: they lack one of these names.
+    """
+    lacking = [name for name in names if name not in settings]
+    if lacking:
+        raise ResultsError(
+            f"The settings of a run: expected {', '.join(lacking)} among them, got none; use the "
+            "folder or the table of a run of jaxnas score"
         )
-    except ResultsError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _damaged(where, repr(error)) from error
-
-
-def _damaged(where: object, what: str) -> ResultsError:
-    return ResultsError(
-        f"{where} is damaged: expected a jaxnas manifest, got {what}; restore it from a copy or "
-        "use another folder."
-    )
 
 
 def _encode_archs(archs: Sequence[str], space: Space) -> dict[str, JSON]:
@@ -247,32 +271,34 @@ def _encode_archs(archs: Sequence[str], space: Space) -> dict[str, JSON]:
     return {"archs": list(archs)} if indices is None else {"cells": encode_ranges(indices.tolist())}
 
 
-def _request(content: Any, space: Space) -> Request:
+def _request(content: Any, space: Space, left: int) -> Request:
+    """A request, which asks for no more rows than are left."""
+    content = _dict("a request", content)
     if "archs" in content:
-        archs = tuple(space.parse(arch) for arch in content["archs"])
+        archs = tuple(space.parse(arch) for arch in _list("archs", content["archs"], str))
+    elif not space.indexed:
+        raise ValueError(f"cells: expected archs, as {space.title} has no indices, got cells")
     else:
-        archs = tuple(space.arch(index) for index in decode_ranges(content["cells"]))
-    return Request(archs, decode_ranges(content["seeds"]), tuple(content["columns"]))
+        cells = _text("cells", content["cells"])
+        archs = tuple(space.arch(index) for index in decode_ranges(cells, 0, space.size - 1))
+    most = min(_MOST_SEEDS, left // max(len(archs), 1))
+    seeds = decode_ranges(_text("seeds", content["seeds"]), count=most)
+    return Request(archs, seeds, tuple(_list("columns", content["columns"], str)))
 
 
-def _dict(content: Any) -> dict[str, JSON]:
+def _dict(name: str, content: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise TypeError(f"expected a mapping, got {content!r}")
+        raise ValueError(f"{name}: expected names with values, got {quoted(content)}")
     return content
 
 
-def _mapping(value: object) -> dict[Any, Any]:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
+def _list(name: str, content: Any, kind: type = object) -> list[Any]:
+    if not isinstance(content, list) or not all(isinstance(one, kind) for one in content):
+        raise ValueError(f"{name}: expected a list, got {quoted(content)}")
+    return content
 
 
-def _leaves(value: JSON, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
-    """Path of each value that is not itself a mapping with entries → its JSON text."""
-    if not isinstance(value, Mapping) or (path and not value):
-        return {path: canonical(value)}
-    return {
-        name: text
-        for key, inner in value.items()
-        for name, text in _leaves(inner, (*path, key)).items()
-    }
+def _text(name: str, content: Any) -> str:
+    if not isinstance(content, str):
+        raise ValueError(f"{name}: expected a text, got {quoted(content)}")
+    return content

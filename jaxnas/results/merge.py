@@ -12,17 +12,12 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from jaxnas.results.files import ResultsError, disk_errors
+from jaxnas.checks.files import shown
+from jaxnas.results.files import ResultsError
 from jaxnas.results.finished import SCORES_FILE, read_scores, requests_of, to_long
 from jaxnas.results.folder import Folder
-from jaxnas.results.manifest import (
-    MANIFEST_FILE,
-    Manifest,
-    canonical,
-    differences,
-    phrases,
-    plain_json,
-)
+from jaxnas.results.identity import canonical, differences, phrases, plain_json
+from jaxnas.results.manifest import MANIFEST_FILE, Manifest
 from jaxnas.results.records import columns_of, concat, first_of_each
 from jaxnas.results.table import settings_of
 
@@ -76,8 +71,9 @@ def read_run(source: Source, names: Sequence[str]) -> Run:
     if isinstance(source, pa.Table):
         return _of_table("a table", source, names)
     path = Path(source)
-    alone = path.is_file() or (path / SCORES_FILE).is_file()
-    if (path / MANIFEST_FILE).is_file() or not alone:
+    alone = not path.is_dir() and os.path.lexists(path)
+    alone = alone or os.path.lexists(path / SCORES_FILE)
+    if os.path.lexists(path / MANIFEST_FILE) or not alone:
         with Folder.load(path) as folder:
             return Run(str(path), folder.manifest, folder.scores())
     if path.is_dir():
@@ -118,28 +114,6 @@ def join(runs: Sequence[Run]) -> Joined:
     return Joined(manifest, first_of_each(concat(tables)), conflicts, largest)
 
 
-def check_target(out: Path) -> None:
-    """Raises ResultsError unless a folder can be merged into: absent or empty."""
-    with disk_errors(out, "read"):
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ResultsError(
-                f"{out} is not empty: expected an absent or empty folder to merge into."
-            )
-
-
-def write_joined(joined: Joined, out: Path) -> None:
-    """Makes a folder of joined runs; its table is the caller's to write.
-
-    Raises:
-        ResultsError: `out` is in use, or the disk refuses.
-    """
-    check_target(out)
-    with Folder.open(out, joined.manifest.settings) as folder:
-        folder.append_table(joined.scores)
-        # Last, so that a merge that was cut short does not look finished.
-        folder.adopt(joined.manifest)
-
-
 def _check_settings(runs: Sequence[Run]) -> None:
     if not runs:
         raise ResultsError("Folders to merge: expected at least one, got none.")
@@ -151,8 +125,8 @@ def _check_settings(runs: Sequence[Run]) -> None:
         ours = phrases((name, text) for name, text, _ in different)
         theirs = phrases((name, text) for name, _, text in different)
         raise ResultsError(
-            f"{first.name} holds scores with {ours}, {run.name} with {theirs}: only runs with "
-            "equal settings can be merged."
+            f"{shown(first.name)} holds scores with {ours}, {shown(run.name)} with {theirs}: only "
+            "runs with equal settings can be merged."
         )
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.checks import nearest
+from jaxnas.checks import nearest, quoted, shortened
 from jaxnas.results.files import ResultsError
 from jaxnas.results.table import score_columns, settings_of
 
@@ -67,13 +67,14 @@ def parse_by(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(PLUS))
     if not all(names):
         raise ResultsError(
-            f"score {text!r}: expected names joined by +, such as js+params, got an empty name; "
-            "leave the + out or name another score"
+            f"score {quoted(text)}: expected names joined by +, such as js+params, got an empty "
+            "name; leave the + out or name another score"
         )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ResultsError(
-            f"score {text!r}: expected different scores, got {twice[0]} twice; name each once"
+            f"score {quoted(text)}: expected different scores, got {quoted(twice[0])} twice; name "
+            "each once"
         )
     return names
 
@@ -89,8 +90,8 @@ def check_by(table: pa.Table, by: str) -> tuple[str, ...]:
         if name not in known:
             hint = nearest(name, known) or "score it first"
             raise ResultsError(
-                f"score {name!r}: expected a score of the table, got another; the table has "
-                f"{', '.join(known)}; {hint}"
+                f"score {quoted(name)}: expected a score of the table, got another; the table has "
+                f"{shortened(', '.join(known), 1_000)}; {hint}"
             )
     return names
 
@@ -180,7 +181,9 @@ def with_seed(table: pa.Table, seed: int) -> pa.Table:
     chosen = table.filter(pc.equal(table["seed"], seed))
     if not chosen.num_rows:
         seeds = ", ".join(map(str, sorted(set(table["seed"].to_pylist()))))
-        raise ResultsError(f"there are no scores of seed {seed}: there are those of seed {seeds}")
+        raise ResultsError(
+            f"there are no scores of seed {seed}: there are those of seed {shortened(seeds)}"
+        )
     return chosen
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,15 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from jaxnas.checks import quoted, real, shortened
+from jaxnas.checks.documents import parse_json
+from jaxnas.results.checksum import with_checksum
 from jaxnas.results.files import ResultsError, write_parquet
+from jaxnas.results.identity import JSON, canonical
 from jaxnas.results.manifest import (
     FORMAT_VERSION,
-    JSON,
     Request,
-    canonical,
+    checked_settings,
     current_settings,
     space_in,
 )
@@ -27,7 +29,8 @@ from jaxnas.spaces import Space
 IDENTITY = ("cell", "arch", "function", "seed", "status")
 """The columns that are no scores."""
 
-_SETTINGS = b"jaxnas.settings"
+SETTINGS = b"jaxnas.settings"
+"""Where the metadata of tables and parts have the settings of their run, as canonical JSON."""
 
 Constants: TypeAlias = Mapping[str, tuple[float, float] | None]
 """Numbers by name that derived scores are made with; None where none are used."""
@@ -190,7 +193,7 @@ def assemble(
     for name, constant in constants.items():
         metadata[f"jaxnas.{name}"] = canonical(list(constant) if constant else None)
     if settings is not None:
-        metadata[_SETTINGS.decode()] = canonical(settings)
+        metadata[SETTINGS.decode()] = canonical(settings)
     return pa.table(arrays, metadata=dict(sorted(metadata.items())))
 
 
@@ -203,17 +206,25 @@ def settings_of(table: pa.Table) -> dict[str, Any]:
     """Settings of the run that a table is of, by today's names.
 
     Raises:
-        ResultsError: the table has none.
+        ResultsError: the table has none, or they are damaged.
     """
-    try:
-        settings = json.loads((table.schema.metadata or {})[_SETTINGS])
-    except KeyError as error:
+    stored = (table.schema.metadata or {}).get(SETTINGS)
+    if stored is None:
         raise ResultsError(
             "The table has no settings: expected a table of jaxnas.score, whose metadata say how "
             "it was scored, got one without; use what jaxnas.score or jaxnas.read_table returned, "
             "or the scores.parquet of a run"
+        )
+    try:
+        settings = parse_json(stored)
+        if not isinstance(settings, dict):
+            raise ValueError(quoted(settings))
+        return checked_settings(current_settings(settings))
+    except ValueError as error:
+        raise ResultsError(
+            f"The table's settings: expected those of a run of jaxnas.score, got {error}; use what "
+            "jaxnas.score or jaxnas.read_table returned, or the scores.parquet of a run"
         ) from error
-    return current_settings(settings)
 
 
 def space_of(table: pa.Table) -> Space:
@@ -231,15 +242,30 @@ def used_constant(table: pa.Table, name: str) -> tuple[float, float] | None:
     Args:
         table: from `assemble`, or read from a file of `write_table`.
         name: of the constant, such as "noise_range".
+
+    Raises:
+        ResultsError: it is damaged.
     """
-    stored = json.loads((table.schema.metadata or {}).get(f"jaxnas.{name}".encode(), b"null"))
-    return (float(stored[0]), float(stored[1])) if stored else None
+    stored = (table.schema.metadata or {}).get(f"jaxnas.{name}".encode(), b"null")
+    try:
+        limits = parse_json(stored)
+        if limits is None:
+            return None
+        if not isinstance(limits, list) or len(limits) != 2:
+            raise ValueError("no range")
+        return real("low", limits[0]), real("high", limits[1])
+    except ValueError as error:
+        raise ResultsError(
+            f"The table's {name}: expected two finite numbers, got {quoted(stored)}; score or "
+            "merge again"
+        ) from error
 
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Writes a table as a Parquet file: the same table, the same bytes.
 
-    The metadata have the settings as canonical JSON; sessions and times are left out. (Another
+    The metadata have the settings as canonical JSON and a checksum of the table; sessions and times
+    are left out. (Another
     release of pyarrow may write other bytes: its name is in the file.)
 
     Args:
@@ -249,7 +275,7 @@ def write_table(table: pa.Table, path: Path) -> None:
     Raises:
         ResultsError: the disk refuses.
     """
-    write_parquet(table.combine_chunks(), Path(path))
+    write_parquet(with_checksum(table.combine_chunks()), Path(path))
 
 
 def _check_order(asked: Mapping[str, object], columns_order: Sequence[str]) -> None:
@@ -257,7 +283,7 @@ def _check_order(asked: Mapping[str, object], columns_order: Sequence[str]) -> N
     if unknown:
         raise ResultsError(
             f"The table's columns: expected some of {', '.join(columns_order)}, got "
-            f"{', '.join(unknown)}, which this version does not know; update jaxnas."
+            f"{shortened(', '.join(unknown))}, which this version does not know; update jaxnas."
         )
 
 

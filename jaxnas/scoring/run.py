@@ -125,7 +125,7 @@ def open_folder(
         ResultsError: as `Folder.open`, or the table is damaged.
     """
     alone = path / SCORES_FILE
-    if not alone.is_file() or (path / MANIFEST_FILE).is_file():
+    if not os.path.lexists(alone) or os.path.lexists(path / MANIFEST_FILE):
         return Folder.open(path, identity, session)
     table = read_scores(alone)
     refuse_other_settings(path, "scores", settings_of(table), identity)

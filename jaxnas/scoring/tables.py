@@ -14,9 +14,10 @@ from jaxnas.proxies import catalogue
 from jaxnas.proxies.derived import DERIVED, NOISE_RANGE
 from jaxnas.results import JSON, SCORES_FILE, Folder, Request
 from jaxnas.results.finished import read_scores
-from jaxnas.results.manifest import MANIFEST_FILE, space_in
-from jaxnas.results.merge import Source, check_target, join, read_run, write_joined
+from jaxnas.results.manifest import MANIFEST_FILE, checked_settings, require_settings, space_in
+from jaxnas.results.merge import Source, join, read_run
 from jaxnas.results.table import Asked, asked_rows, assemble, write_table
+from jaxnas.results.target import check_target, write_joined
 from jaxnas.spaces import Sizes, Space
 
 NoiseRange = tuple[float, float] | None
@@ -43,8 +44,10 @@ def build_table(
         noise_range: see `NoiseRange`.
 
     Raises:
-        ResultsError: nothing was asked for, a score is not known, or the range is none.
+        ResultsError: nothing was asked for, a score is not known, the range is none, or a setting
+            is missing.
     """
+    require_settings(identity, ("merge", *Sizes._fields, "num_classes", "image_size"))
     space, given = space_in(identity), {NOISE_RANGE.name: noise_range}
     DERIVED.check(given)
     asked = asked_rows(requests, space, DERIVED)
@@ -72,8 +75,9 @@ def read_table(folder: str | os.PathLike[str], noise_range: NoiseRange = None) -
         ResultsError: there is none, or it is damaged.
     """
     path = Path(folder)
-    alone = path if path.is_file() else path / SCORES_FILE
-    if noise_range is None and alone.is_file() and not (path / MANIFEST_FILE).is_file():
+    alone = path / SCORES_FILE if path.is_dir() else path
+    manifest = os.path.lexists(path / MANIFEST_FILE)
+    if noise_range is None and os.path.lexists(alone) and not manifest:
         return read_scores(alone)
     run = read_run(path, recorded_names())
     return build_table(run.scores, run.manifest.requests, run.manifest.settings, noise_range)
@@ -92,7 +96,8 @@ def merge(
 
     Args:
         sources: folders of `jaxnas.score`, their Parquet files, or tables.
-        out: folder to make, absent or empty; it can be scored on. None makes none.
+        out: folder to make, absent or empty; it can be scored on. It is there whole or not at
+            all, and where it holds this merge already it stays as it is. None makes none.
         noise_range: see `NoiseRange`.
 
     Returns:
@@ -102,13 +107,12 @@ def merge(
         ResultsError: a source is none, settings differ, or `out` is in use.
     """
     if out is not None:
-        check_target(Path(out))
+        check_target(Path(out), sources)
     joined = join([read_run(source, recorded_names()) for source in sources])
     manifest = joined.manifest
     table = build_table(joined.scores, manifest.requests, manifest.settings, noise_range)
     if out is not None:
-        write_joined(joined, Path(out))
-        write_table(table, Path(out) / SCORES_FILE)
+        write_joined(joined, table, Path(out))
     return table
 
 
@@ -122,7 +126,8 @@ def finish(folder: Folder, noise_range: NoiseRange = None) -> pa.Table:
 def _counts(
     asked: Asked, space: Space, identity: Mapping[str, JSON]
 ) -> dict[str, NDArray[np.int64]]:
-    sizes = Sizes(*(int(str(identity[name])) for name in Sizes._fields))
-    num_classes, image_size = (int(str(identity[n])) for n in ("num_classes", "image_size"))
+    numbers = checked_settings(identity)
+    sizes = Sizes(*(numbers[name] for name in Sizes._fields))
+    num_classes, image_size = numbers["num_classes"], numbers["image_size"]
     counts = space.counts(asked.archs, sizes, num_classes, image_size)
     return {name: getattr(counts, name) for name in catalogue.names("count")}

@@ -12,16 +12,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from jaxnas.checks import quoted
 from jaxnas.results import JSON
-from jaxnas.results.claim import claim_folder, damaged
-from jaxnas.results.files import disk_errors, write_atomically
-from jaxnas.training.outcomes import Trained, from_json
+from jaxnas.results.claim import claim_folder, damage, read_json, write_json
+from jaxnas.results.files import disk_errors, remove_leftovers
+from jaxnas.results.identity import check_run, plain_json
+from jaxnas.training.outcomes import Trained, from_content
 from jaxnas.training.settings import upgraded
 
 _MANIFEST = "training.json"
 _CANDIDATES = "candidates"
 _OUTCOME = "outcome.json"
 _FORMAT = "jaxnas-training"
+_EXPECTED = "what came of a training"
 
 
 class TrainingFolder:
@@ -35,28 +38,59 @@ class TrainingFolder:
                 manifest is damaged, or the disk refuses.
         """
         self.path = path
-        self._lock = claim_folder(path, _MANIFEST, _FORMAT, "trainings", settings, upgraded)
+        self._settings = plain_json(settings)
+        self._lock = claim_folder(
+            path, _MANIFEST, _FORMAT, "trainings", settings, upgraded, (_CANDIDATES,)
+        )
 
     def checkpoints(self, name: str, seed: int) -> Path:
         """Where a candidate's checkpoints are."""
         return self._candidate(name, seed) / "checkpoints"
 
+    def identity(self, name: str, seed: int) -> dict[str, JSON]:
+        """What says of a candidate's checkpoint and outcome whose they are."""
+        return {**self._settings, "candidate": name, "candidate_seed": seed}
+
     def outcome(self, name: str, seed: int) -> Trained | None:
-        """What came of a candidate, None while it has not ended."""
+        """What came of a candidate, None while it has not ended.
+
+        Raises:
+            ResultsError: its file is damaged, or is another candidate's or another run's.
+        """
         path = self._candidate(name, seed) / _OUTCOME
-        return _read(path) if path.exists() else None
+        return self._read(path) if os.path.lexists(path) else None
 
     def outcomes(self) -> list[Trained]:
-        """Every candidate that has ended, by index, or by name where there is none; then seed."""
-        found = [_read(path) for path in (self.path / _CANDIDATES).glob(f"*/{_OUTCOME}")]
-        return sorted(found, key=_order)
+        """Every candidate that has ended, by index, or by name where there is none; then seed.
+
+        Raises:
+            ResultsError: as `outcome`.
+        """
+        with disk_errors(self.path / _CANDIDATES, "read"):
+            paths = list((self.path / _CANDIDATES).glob(f"*/{_OUTCOME}"))
+        return sorted(map(self._read, paths), key=_order)
 
     def keep(self, trained: Trained) -> None:
         """Writes what came of a candidate."""
         folder = self._candidate(trained.name, trained.seed)
         with disk_errors(folder, "created"):
             folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / _OUTCOME, trained.to_json().encode())
+        remove_leftovers(folder)
+        run = self.identity(trained.name, trained.seed)
+        write_json(folder / _OUTCOME, {**trained.content(), "run": run})
+
+    def _read(self, path: Path) -> Trained:
+        content = read_json(path, _EXPECTED)
+        run = content.pop("run", None)  # outcomes of earlier versions have none
+        try:
+            trained = from_content(content)
+            place = f"{trained.name}-{trained.seed}"
+            if place != path.parent.name:
+                raise ValueError(f"that of {quoted(place)}")
+            check_run(run, self.identity(trained.name, trained.seed), upgraded)
+        except ValueError as error:
+            raise damage(path, _EXPECTED, str(error)) from error
+        return trained
 
     def _candidate(self, name: str, seed: int) -> Path:
         return self.path / _CANDIDATES / f"{name}-{seed}"
@@ -77,12 +111,3 @@ def _order(trained: Trained) -> tuple[int, str, int]:
     if trained.cell is None:
         return -1, trained.name, trained.seed
     return trained.cell, "", trained.seed
-
-
-def _read(path: Path) -> Trained:
-    with disk_errors(path, "read"):
-        text = path.read_text()
-    try:
-        return from_json(text)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise damaged(path, "what came of a training", error) from error

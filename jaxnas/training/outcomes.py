@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa  # type: ignore[import-untyped]
+
+from jaxnas.checks import quoted, real, whole
+from jaxnas.checks.documents import filled
+from jaxnas.results import JSON
 
 Status = Literal["ok", "diverged"]
 
@@ -77,25 +80,36 @@ class Trained:
         """Time of training and validation, compilation left out."""
         return math.fsum(epoch.seconds for epoch in self.curve)
 
-    def to_json(self) -> str:
-        """As text, for `from_json`."""
-        test = None if math.isnan(self.test) else self.test
-        return json.dumps({**asdict(self), "test": test}, allow_nan=False, indent=1) + "\n"
+    def content(self) -> dict[str, JSON]:
+        """As names with values, for `from_content`."""
+        return {**asdict(self), "test": None if math.isnan(self.test) else self.test}
 
 
-def from_json(text: str) -> Trained:
-    """Reads `Trained.to_json`.
+def from_content(content: Mapping[str, Any]) -> Trained:
+    """Reads `Trained.content`.
 
     Raises:
-        ValueError, KeyError, TypeError: the text is something else.
+        ValueError: it is something else.
     """
-    content = json.loads(text)
-    if "cell" not in content:  # written when an index was known by the name alone
-        name = content["name"]
-        content["cell"] = int(name) if name.isdecimal() else None
-    test = content.pop("test")
-    curve = tuple(Epoch(**epoch) for epoch in content.pop("curve"))
-    return Trained(curve=curve, test=math.nan if test is None else test, **content)
+    read = dict(content)
+    name = read.get("name")
+    if "cell" not in read and isinstance(name, str):  # once an index was known by the name alone
+        read["cell"] = int(name) if name.isdecimal() else None
+    curve = read.get("curve")
+    if "test" in read:
+        read["test"] = math.nan if read["test"] is None else real("test", read["test"], 0, 100)
+    if not isinstance(curve, list):
+        raise ValueError(f"curve: expected a list of epochs, got {quoted(curve)}")
+    epochs = tuple(filled(Epoch, epoch) for epoch in curve)
+    trained = filled(Trained, {**read, "curve": epochs})
+    if [epoch.epoch for epoch in epochs] != [n + 1 for n in range(len(epochs))]:
+        raise ValueError("curve: expected epochs 1, 2 and so on, got others")
+    if trained.status == "ok" and (not epochs or math.isnan(trained.test)):
+        raise ValueError("curve, test: expected both of a training that ended, got none")
+    for what in ("params", "seed", "cell", "diverged_step"):
+        if (value := getattr(trained, what)) is not None:
+            whole(what, value)
+    return trained
 
 
 def accuracies_table(trained: Iterable[Trained]) -> pa.Table:

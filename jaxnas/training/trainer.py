@@ -14,7 +14,7 @@ from jaxnas.training.folder import TrainingFolder
 from jaxnas.training.optimiser import learning_rate
 from jaxnas.training.outcomes import Epoch, Trained
 from jaxnas.training.programs import DeviceImages, TrainingPrograms, TrainState, batches
-from jaxnas.training.settings import TrainingSettings
+from jaxnas.training.settings import TrainingSettings, upgraded
 
 Job = tuple[Candidate, int]  # candidate, seed
 
@@ -78,7 +78,12 @@ class Trainer:
         candidate, seed = job
         of = candidate.arch, candidate.cell, candidate.name, candidate.params, seed
         programs, state = self.prepare(job)
-        with Checkpoints(self._folder.checkpoints(candidate.name, seed), Epoch) as checkpoints:
+        with Checkpoints(
+            self._folder.checkpoints(candidate.name, seed),
+            Epoch,
+            self._folder.identity(candidate.name, seed),
+            upgraded,
+        ) as checkpoints:
             newest = checkpoints.newest(state)
             curve: tuple[Epoch, ...] = ()
             if newest is not None:

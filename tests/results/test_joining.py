@@ -21,16 +21,21 @@ from results_cases import (
     one_sentence,
     part_files,
     record,
+    request,
+    table_of,
 )
 
 from jaxnas.results import Folder, Record, ResultsError
-from jaxnas.results.merge import Joined, check_target, join, read_run, write_joined
+from jaxnas.results.merge import Joined, join, read_run
+from jaxnas.results.target import check_target, write_joined
+
+TABLE = table_of([], [request((1,), (0,), ("js",))], settings=SETTINGS)
 
 
 def merge(sources: Sequence[Any], out: Path) -> Joined:
-    check_target(out)
+    check_target(out, sources)
     joined = join([read_run(source, ORDER[2:]) for source in sources])
-    write_joined(joined, out)
+    write_joined(joined, TABLE, out)
     return joined
 
 

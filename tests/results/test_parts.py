@@ -14,7 +14,7 @@ import pytest
 from results_cases import ask, cell_of, fresh, known, numbered, part_files, record
 
 from jaxnas.results import Folder, ResultsError
-from jaxnas.results.parts import write_part
+from jaxnas.results.parts import write_part_bytes
 
 
 def test_load_refuses_what_is_no_results_folder(tmp_path: Path) -> None:
@@ -131,12 +131,12 @@ def test_foreign_parquet_under_its_own_checksum_is_set_aside(tmp_path: Path) -> 
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"a": [1]}), sink)
     with fresh(tmp_path) as folder:
-        write_part(tmp_path / "parts", 1, bytes(sink.getvalue()))
-        write_part(tmp_path / "parts", 2, b"no parquet at all")
+        write_part_bytes(tmp_path / "parts", 1, bytes(sink.getvalue()))
+        write_part_bytes(tmp_path / "parts", 2, b"no parquet at all")
         with pytest.warns(UserWarning) as caught:
             assert folder.known() == {}
-    assert "its columns are a" in str(caught[0].message)
-    assert "not Parquet" in str(caught[1].message)
+    assert "its columns are 'a'" in str(caught[0].message)
+    assert "no Parquet" in str(caught[1].message)
 
 
 def test_number_of_a_part_set_aside_is_not_given_again(tmp_path: Path) -> None:

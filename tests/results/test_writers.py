@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import signal
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 from results_cases import SETTINGS, fresh, known, numbered, request, run_python, table_of
 
 from jaxnas.results import Folder, ResultsError
+from jaxnas.results.files import check_writable, remove_leftovers, write_atomically
 from jaxnas.results.table import write_table
 
 APPENDS = """
@@ -181,3 +185,85 @@ def test_refused_replacement_removes_the_temporary_file(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"scores\.parquet could not be written \(Is a dir"):
         write_table(table, tmp_path / "scores.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["scores.parquet"]
+
+
+def test_a_link_laid_in_a_writer_s_way_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "precious").write_bytes(b"mine")
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "0" * 2 * size)  # were it foreseen
+    (tmp_path / f".data.{'0' * 16}.tmp").symlink_to("precious")
+    with pytest.raises(ResultsError, match=r"data could not be written \(File exists\)"):
+        write_atomically(tmp_path / "data", b"new")
+    monkeypatch.undo()
+    (tmp_path / "data").symlink_to("precious")  # and a link in the file's own place is replaced
+    write_atomically(tmp_path / "data", b"new")
+    assert (tmp_path / "precious").read_bytes() == b"mine"
+    assert not (tmp_path / "data").is_symlink()
+    assert (tmp_path / "data").read_bytes() == b"new"
+
+
+def test_names_of_files_in_the_making_differ_and_are_known_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, replace = [], os.replace
+
+    def killed(source: Path, target: Path) -> None:
+        names.append(Path(source).name)
+        shutil.copy(source, tmp_path / "kept")
+        replace(source, target)
+        (tmp_path / "kept").rename(source)  # as if this process had ended before
+
+    monkeypatch.setattr(os, "replace", killed)
+    for name in ("training.json", "log.csv", "a.png", "scores.parquet"):
+        write_atomically(tmp_path / name, b"x")
+        write_atomically(tmp_path / name, b"x")
+    assert len(set(names)) == 8
+    monkeypatch.undo()
+    (tmp_path / ".a.0123456789abcdef.tmp").mkdir()  # a folder is nobody's leftover
+    remove_leftovers(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {
+        "training.json", "log.csv", "a.png", "scores.parquet", ".a.0123456789abcdef.tmp"
+    }  # fmt: skip
+
+
+def test_files_are_made_with_the_user_s_usual_rights(tmp_path: Path) -> None:
+    (tmp_path / "usual").write_bytes(b"")
+    write_atomically(tmp_path / "ours", b"")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_whether_a_folder_can_be_written_is_known_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "broken").symlink_to("nothing/at/all")
+    for good in ("there", "new", "new/er/and/newer", "there/new"):
+        check_writable(tmp_path / good)
+    for bad in (tmp_path / "file", tmp_path / "file/new", Path("/proc/jaxnas"), Path("/proc")):
+        with pytest.raises(ResultsError, match=r"could not be written \(.+\): expected a folder"):
+            check_writable(bad)
+    with pytest.raises(ResultsError, match="could not be written"):
+        check_writable(tmp_path / "broken")
+    with pytest.raises(ResultsError, match="could not be written"):
+        check_writable(tmp_path / "new" / ("long" * 100))
+    assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")} == {
+        "there", "file", "broken"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder", "device"])
+def test_what_is_no_file_in_the_lock_s_place_is_refused(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "other").write_text("mine")
+    lock = tmp_path / "out/.lock"
+    lock.parent.mkdir()
+    make: dict[str, Callable[[], object]] = {
+        "pipe": lambda: os.mkfifo(lock),
+        "link": lambda: lock.symlink_to("../other"),
+        "folder": lock.mkdir,
+        "device": lambda: lock.symlink_to("/dev/null"),
+    }
+    make[kind]()
+    with pytest.raises(ResultsError, match="could not be locked"):
+        fresh(tmp_path / "out")
+    assert (tmp_path / "other").read_text() == "mine"
