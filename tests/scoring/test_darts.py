@@ -12,7 +12,7 @@ from scoring_cases import assert_close
 import jaxnas
 from jaxnas import proxies
 from jaxnas.networks.darts import EvaluationNetwork
-from jaxnas.proxies.forward_order import forward_order
+from jaxnas.proxies import usage
 from jaxnas.results import ResultsError
 from jaxnas.scoring import Settings
 from jaxnas.spaces import SPACES, Sizes
@@ -55,7 +55,7 @@ def test_equals_the_plain_call(table, tiny):
         first = ("pointwise", "depthwise", "even", "odd")
         order = [
             Tensor(path, output_axis=0 if path[-1].startswith(first) else -1)
-            for path in forward_order(apply, params, x)
+            for path in usage.tensors(apply, params, x)
         ]
         wanted = proxies.score(list(NAMES), apply, params, x, y, order=order)
         leaves = sum(leaf.size for leaf in jax.tree.leaves(params))
