@@ -319,7 +319,7 @@ def test_order_of_the_tensors_is_that_of_the_plain_trace(arch):
         for path, slot, _ in scored().tensors
         if (live[path] if slot is None else live[path][slot])
     ]
-    assert [where[path] for path in traced] == order
+    assert [where[tensor.path] for tensor in traced] == order
 
 
 # --- Initialisation -------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from jaxnas.networks.layers import BN_MODES
 from jaxnas.networks.nb201.network import CellNetwork, Network, cell_parameters, used_parameters
 from jaxnas.proxies import usage
 from jaxnas.spaces import nb201
+from jaxnas.types import Tensor
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -178,7 +179,7 @@ def test_forward_order_is_that_of_the_trace(ops):
     traced = usage.tensors(cell_network(ops, "batch").apply, own, jnp.asarray(X))
     kept = flatten_dict(own)
     used = [("params", *path) for path in network("batch").forward_order()]
-    assert list(traced) == [path for path in used if path in kept]
+    assert list(traced) == [Tensor(path) for path in used if path in kept]
 
 
 # --- Cells of one function ------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from jaxnas.proxies.proxy import (
     standard_noise,
 )
 from jaxnas.proxies.similarity import correlation, cosine_score, eigenvalue_score, spectrum
+from jaxnas.types import Tensor
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -620,9 +621,9 @@ def test_parameters_matter():
 
 def test_forward_order_is_of_use_not_of_names():
     apply, params, x, *_ = model("mlp")
-    assert usage.tensors(apply, params, x) == tuple((name,) for name in MLP_ORDER)
+    assert usage.tensors(apply, params, x) == tuple(Tensor((name,)) for name in MLP_ORDER)
     jitted = jax.jit(mlp)
-    assert usage.tensors(jitted, params, x) == tuple((name,) for name in MLP_ORDER)
+    assert usage.tensors(jitted, params, x) == tuple(Tensor((name,)) for name in MLP_ORDER)
     backwards = [(name,) for name in reversed(MLP_ORDER)]
     given = proxies.score(["wpjs", "wpjsi"], apply, params, x, model("mlp")[3], order=backwards)
     usual = proxies.score(["wpjs", "wpjsi"], apply, params, x, model("mlp")[3])

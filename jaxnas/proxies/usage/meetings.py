@@ -41,7 +41,6 @@ def product(
                 uses.add(key, _product_use(spread, summed[i], free[i], batched[i], rivals[key]))
             for axis, others in zip(batched[i], batched[1 - i], strict=True):
                 _side_by_side(uses, made_of, axis, other.made_of, others, parameters)
-            made_of = {key: spread for key, spread in made_of.items() if _slices(key, parameters)}
         first = len(batched[0]) + (0 if i == 0 else len(free[0]))
         places = [*range(len(batched[0])), *range(first, first + len(free[i]))]
         kept = [*batched[i], *free[i]]
@@ -76,8 +75,7 @@ def convolution(
                                                           [numbers.out_spec[0]], new)))  # fmt: skip
     else:
         _add_plain(uses, [data])
-    wide = {k: s for k, s in kernel.made_of.items() if not is_data or _slices(k, parameters)}
-    parts.append(each(wide, lambda s: spreads.placed(s, [output], [features], new)))
+    parts.append(each(kernel.made_of, lambda s: spreads.placed(s, [output], [features], new)))
     return [Value(is_data, _telling(merge(parts), is_data))]
 
 
@@ -152,12 +150,9 @@ def elsewhere(uses: Uses, equation: Any, operands: Sequence[Value]) -> list[Valu
     ):
         return [Value(any(value.is_data for value in operands))]
     new = shape_of(equation.outvars[0])
-    by_entry = all(shape in (new, ()) for shape in shapes) and not hasattr(
-        jax.lax.linalg, f"{name}_p"
-    )
-    if by_entry and len(equation.outvars) == 1:
+    if len(equation.outvars) == 1 and _is_by_entry(name, shapes, new):
         parts = [
-            value.made_of if shape == new else each(value.made_of, lambda s: spreads.lost(new))
+            {key: _repeated(spread, shape, new) for key, spread in value.made_of.items()}
             for value, shape in zip(operands, shapes, strict=True)
         ]
         return [together(uses, operands, parts)]
@@ -170,6 +165,23 @@ def elsewhere(uses: Uses, equation: Any, operands: Sequence[Value]) -> list[Valu
         Value(made_of={key: spreads.lost(shape_of(variable)) for key in keys if is_real(variable)})
         for variable in equation.outvars
     ]
+
+
+def _is_by_entry(name: str, shapes: Sequence[Shape], new: Shape) -> bool:
+    """Whether an operation takes each entry by itself, as far as shapes tell."""
+    return not hasattr(jax.lax.linalg, f"{name}_p") and all(
+        not shape
+        or (
+            len(shape) == len(new)
+            and all(size in (1, full) for size, full in zip(shape, new, strict=True))
+        )
+        for shape in shapes
+    )
+
+
+def _repeated(spread: Spread, old: Shape, new: Shape) -> Spread:
+    """A scalar, or a value with axes of size one, taken for each entry of a larger value."""
+    return spreads.broadcast(spread, old, new, range(len(old)))
 
 
 def merge_keys(parts: Iterable[MadeOf]) -> dict[Key, None]:

@@ -106,8 +106,8 @@ def _tensors(
     if inputs and not outputs and stacked and len(axes) < 2:
         outputs, stacked = frozenset(stacked), set()
         axes = [axis for axis in range(len(shape)) if axis not in sliced]
-    several = [axis for axis in axes if shape[axis] > 1]
-    if len(axes) < 2 or (len(several) < 2 and not inputs):
+    several = {axis for axis in axes if shape[axis] > 1}
+    if len(axes) < 2 or (not inputs and (len(several) < 2 or _is_bias(several, use))):
         return
     conflict = {axis for axis in inputs & (outputs | use.stacked) if shape[axis] > 1}
     if inputs and not outputs:
@@ -128,6 +128,14 @@ def _tensors(
         output_axis = -1 if output_axis == len(axes) - 1 else output_axis
     for all_places in _expanded(places, sorted(stacked), shape):
         yield Tensor(path, _place(all_places), output_axis), is_decided, is_ordered, why
+
+
+def _is_bias(axes: set[int], use: Use) -> bool:
+    """Whether axes only lie along the outputs of one tensor, which may be spread over several."""
+    by_tensor: dict[Key, set[int]] = {}
+    for link in use.links:
+        by_tensor.setdefault(link.other, set()).add(link.axis)
+    return any(axes <= linked for linked in by_tensor.values())
 
 
 def _matters(key: Key, use: Use, shapes: Sequence[Shape]) -> bool:

@@ -128,6 +128,9 @@ def relaid(equation: Any, made_of: MadeOf, parameters: Sequence[Shape]) -> MadeO
         axes = options["broadcast_dimensions"]
         change = partial(spreads.broadcast, old=old, new=new, axes=axes)
     elif name == "reshape":
+        if options["dimensions"] is not None:
+            made_of = each(made_of, partial(spreads.transposed, axes=options["dimensions"]))
+            old = tuple(old[axis] for axis in options["dimensions"])
         change = partial(spreads.reshaped, old=old, new=new)
     elif name == "squeeze":
         change = partial(spreads.without, axes=options["dimensions"])
