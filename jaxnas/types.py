@@ -32,4 +32,4 @@ class Tensor(NamedTuple):
         """(axis, position) for each axis along which the parameter is a stack."""
         if self.place is None:
             return ()
-        return ((0, self.place),) if isinstance(self.place, int) else self.place
+        return self.place if isinstance(self.place, tuple) else ((0, self.place),)

@@ -100,7 +100,7 @@ def _tensor(tensor: Tensor, shape: Shape) -> Tensor:
         places = tuple(
             (operator.index(axis), operator.index(place)) for axis, place in tensor.places
         )
-    except TypeError:
+    except (TypeError, ValueError):
         raise ValueError(
             f"{name}: expected a whole number or pairs (axis, position) as the place, "
             f"got {quoted(tensor.place)}"

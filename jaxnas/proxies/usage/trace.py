@@ -44,6 +44,14 @@ def uses_of(apply: Apply, params: Params, x: Array) -> Uses:
     data = [Value(is_data=True)] * (len(jaxpr.jaxpr.invars) - len(shapes))
     walk = Walk(shapes, Uses())
     walk.through(jaxpr, [*inputs, *data])
+    met = {number for number, _ in walk.uses.by_key}
+    if any(value.made_of and number not in met for number, value in enumerate(inputs)):
+        # What never meets x may follow on constants, as behind a cell that is zero.
+        again = Walk(shapes, Uses(), constants_are_data=True)
+        again.through(jaxpr, [*inputs, *data])
+        for key, use in again.uses.by_key.items():
+            if key[0] not in met:
+                walk.uses.add(key, use)
     return walk.uses
 
 
@@ -53,11 +61,15 @@ class Walk:
     Attributes:
         parameters: shapes of the parameters.
         uses: of the parameters, so far.
+        constants_are_data: whether arrays that depend on neither count as data.
     """
 
-    def __init__(self, parameters: Sequence[Shape], uses: Uses) -> None:
+    def __init__(
+        self, parameters: Sequence[Shape], uses: Uses, *, constants_are_data: bool = False
+    ) -> None:
         self.parameters = parameters
         self.uses = uses
+        self.constants_are_data = constants_are_data
         self.handlers: dict[str, Callable[[Any, Sequence[Value]], Sequence[Value]]] = {
             "concatenate": self.joined,
             "cond": self.branches,
@@ -74,6 +86,11 @@ class Walk:
             "stop_gradient": lambda _, operands: [Value(value.is_data) for value in operands],
             "while": self.loop,
         }
+
+    def copy(self) -> Walk:
+        """Another way from here."""
+        flag = self.constants_are_data
+        return Walk(self.parameters, self.uses.copy(), constants_are_data=flag)
 
     def through(self, jaxpr: Any, inputs: Sequence[Value]) -> list[Value]:
         """The outputs' values from the inputs'."""
@@ -110,7 +127,9 @@ class Walk:
             return self.operation(equation, operands)
         if len(equation.outvars) > 1:
             return [Value()] * len(equation.outvars)
-        return [Value(number=number_of(equation, operands))]
+        (variable,) = equation.outvars
+        is_data = self.constants_are_data and is_real(variable) and shape_of(variable) != ()
+        return [Value(is_data, number=number_of(equation, operands))]
 
     def operation(self, equation: Any, operands: Sequence[Value]) -> Sequence[Value]:
         """An operation that has no handler."""
@@ -220,7 +239,7 @@ class Walk:
         branches = equation.params["branches"]
         if which.number is not None:
             branches = [branches[min(max(int(which.number), 0), len(branches) - 1)]]
-        walks = [Walk(self.parameters, self.uses.copy()) for _ in branches]
+        walks = [self.copy() for _ in branches]
         found = [walk.through(branch, inputs) for walk, branch in zip(walks, branches, strict=True)]
         self.uses.add_branches([walk.uses for walk in walks])
         return [_either(values) for values in zip(*found, strict=True)]
