@@ -151,7 +151,7 @@ def layerwise(
         0.367
     """
     # Made outside the float64 scope: the network keeps the types it has there.
-    subject = make_subject(apply, params, x, y, ())
+    subject = make_subject(apply, params, x, y, chosen=())
     return _layerwise(subject, together)
 
 

@@ -45,7 +45,14 @@ def pjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
         >>> print(f"{proxies.pjs()(lambda w, x: x @ w, w, x, y):.3f}")
         -99991.624
     """
-    return Proxy(_name("pjs", zeros, k), ParameterGradient(), _mean, EigenvalueScores(zeros, k))
+    return Proxy(
+        _name("pjs", zeros, k),
+        ParameterGradient(),
+        _mean,
+        EigenvalueScores(zeros, k),
+        # Which tensor is the last tells which rows sum to zero.
+        ordered=zeros != "keep",
+    )
 
 
 @shown_by_call
@@ -87,6 +94,7 @@ def wpjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
         ParameterGradient(),
         lambda scores: _weighted(scores, lambda i, n: i),
         EigenvalueScores(zeros, k),
+        ordered=True,
     )
 
 
@@ -110,6 +118,7 @@ def wpjsi(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
         ParameterGradient(),
         lambda scores: _weighted(scores, lambda i, n: n + 1 - i),
         EigenvalueScores(zeros, k),
+        ordered=True,
     )
 
 

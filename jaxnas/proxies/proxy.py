@@ -9,9 +9,9 @@ import jax.numpy as jnp
 
 from jaxnas.precision import with_float64
 from jaxnas.proxies.catalogue import make
-from jaxnas.proxies.forward_order import forward_order
-from jaxnas.proxies.quantities import Quantity, compute
+from jaxnas.proxies.quantities import ParameterGradient, Quantity, compute
 from jaxnas.proxies.subject import Subject
+from jaxnas.proxies.usage import OutputAxis, tensors
 from jaxnas.types import Apply, Array, Params, Path, Tensor
 
 
@@ -34,6 +34,7 @@ class Proxy:
         reduce: from the gradient, or its statistic, to the score, a float64 scalar.
         statistic: computed once for all proxies that share it.
         noise: amplitude of the noise added to the input, 0 for none.
+        ordered: whether the order of the network's tensors matters.
         shown: how it is shown, the call that made it.
     """
 
@@ -42,6 +43,7 @@ class Proxy:
     reduce: Callable[[Any], Array]
     statistic: Statistic | None = None
     noise: float = 0.0
+    ordered: bool = False
     shown: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
@@ -59,10 +61,11 @@ class Proxy:
         y: Array,
         *,
         seed: int = 0,
-        order: Sequence[Path | Tensor] | None = None,
+        order: Sequence[Path | str | Tensor] | None = None,
+        output_axis: OutputAxis | None = None,
     ) -> Array:
         """The score, a float64 scalar. Arguments as `jaxnas.proxies.score`'s."""
-        subject = make_subject(apply, params, x, y, order)
+        subject = make_subject(apply, params, x, y, order, output_axis, [self])
         return evaluate([self], subject, standard_noise(seed, x))[self.name]
 
 
@@ -81,19 +84,34 @@ def make_subject(
     params: Params,
     x: Array,
     y: Array,
-    order: Sequence[Path | Tensor] | None = None,
+    order: Sequence[Path | str | Tensor] | None = None,
+    output_axis: OutputAxis | None = None,
+    chosen: Sequence[Proxy] | None = None,
 ) -> Subject:
-    """A network and its batch, checked; outputs lie along a tensor's last axis.
+    """A network and its batch, checked. Arguments as `score`'s.
+
+    Args:
+        chosen: the proxies that are asked for; what none of them needs of the network's tensors is
+            not found out. By default everything is.
 
     Raises:
-        ValueError: images and labels of different lengths.
+        ValueError: images and labels of different lengths, or tensors whose order or output axis
+            cannot be told.
     """
     if x.shape[0] != y.shape[0]:
         raise ValueError(
             f"y: expected {x.shape[0]} labels, one for each example of x, got {y.shape[0]}"
         )
-    if order is None:
-        order = forward_order(apply, params, x)
+    of_tensors = [p for p in chosen or () if isinstance(p.gradient, ParameterGradient)]
+    found = tensors(
+        apply,
+        params,
+        x,
+        order,
+        output_axis,
+        need_axes=chosen is None or bool(of_tensors),
+        need_order=chosen is None or any(proxy.ordered for proxy in of_tensors),
+    )
     # The scores' float64 is not the network's: a constant of the default type stays what it was.
     own_types = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
 
@@ -101,8 +119,7 @@ def make_subject(
         with jax.enable_x64(own_types):
             return apply(params, x)
 
-    tensors = tuple(place if isinstance(place, Tensor) else Tensor(place) for place in order)
-    return Subject(apply_with_own_types, params, x, y, tensors)
+    return Subject(apply_with_own_types, params, x, y, found)
 
 
 @dataclass(frozen=True)
@@ -205,7 +222,8 @@ def score(
     y: Array,
     *,
     seed: int = 0,
-    order: Sequence[Path | Tensor] | None = None,
+    order: Sequence[Path | str | Tensor] | None = None,
+    output_axis: OutputAxis | None = None,
 ) -> dict[str, float]:
     """Scores one network by several proxies.
 
@@ -217,16 +235,25 @@ def score(
         x: examples [B, ...], float32 or float64, normalised.
         y: labels int [B].
         seed: of the noise that the scores `js_n...` and `jsc_n...` add to x.
-        order: paths of the tensors with two or more axes from input to output, for `wpjs` and
-            `wpjsi`, or `jaxnas.types.Tensor`s where a parameter is a stack of them or its outputs
-            do not lie along the last axis; by default the order in which `apply` first uses them.
+        order: paths, as tuples or as "a/b", of the tensors with two or more axes from input to
+            output, or `jaxnas.types.Tensor`s where a parameter is a stack of them. By default the
+            order in which `apply` first uses them, read off its trace through casts, masks,
+            reshapes, branches, loops and calls. `wpjs`, `wpjsi` and the `..._nz` scores need it.
+        output_axis: the axis, or a tuple of the axes, along which the outputs of each tensor lie,
+            a stack's axis not counted: one for all or a mapping from paths. By default as `apply`
+            uses the tensor: the axes of a product that are not summed over, the feature dimension
+            of a convolution's outputs, the embedded axis of a table. Slices that a loop or a
+            batched product takes from a parameter are tensors of their own, and vectors if they
+            have one axis. `pjs`, `pjsc` and their kin need it; a tensor that is only added, or is
+            used in both directions as tied embeddings are, has to be named here.
 
     Returns:
         The scores by name, higher is better; NaN where a score is undefined, as for a network
         whose output does not depend on its input.
 
     Raises:
-        ValueError: an unknown proxy, or images and labels of different lengths.
+        ValueError: an unknown proxy, images and labels of different lengths, or tensors whose order
+            or output axis is needed, cannot be told and is not given.
 
     Example:
         >>> import jax.numpy as jnp
@@ -238,7 +265,7 @@ def score(
     """
     chosen = [make(proxy) if isinstance(proxy, str) else proxy for proxy in proxies]
     x, y = jnp.asarray(x), jnp.asarray(y)
-    subject = make_subject(apply, params, x, y, order)
+    subject = make_subject(apply, params, x, y, order, output_axis, chosen)
 
     # One program instead of hundreds of small ones, each compiled on its own.
     @jax.jit

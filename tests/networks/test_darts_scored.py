@@ -15,7 +15,7 @@ from plain_genotype import places, plain_params
 from jaxnas.networks import darts
 from jaxnas.networks.darts import EvaluationNetwork
 from jaxnas.networks.layers import BN_MODES
-from jaxnas.proxies.forward_order import forward_order
+from jaxnas.proxies import usage
 from jaxnas.spaces.darts import (
     DARTS_V1,
     NODES,
@@ -311,7 +311,7 @@ def test_every_tensor_has_its_place():
 def test_order_of_the_tensors_is_that_of_the_plain_trace(arch):
     genotype, params = parse_genotype(arch), random_params(0)
     own = plain_params(genotype, SIZES, params)
-    traced = forward_order(plain_apply(genotype, "batch"), own, jnp.asarray(X))
+    traced = usage.tensors(plain_apply(genotype, "batch"), own, jnp.asarray(X))
     where = {path: (path, None) for path in flatten_dict(own)} | places(genotype, SIZES)
     live = flatten_dict(scored().live(params, scored().code(arch)))
     order = [
@@ -319,7 +319,7 @@ def test_order_of_the_tensors_is_that_of_the_plain_trace(arch):
         for path, slot, _ in scored().tensors
         if (live[path] if slot is None else live[path][slot])
     ]
-    assert [where[path] for path in traced] == order
+    assert [where[tensor.path] for tensor in traced] == order
 
 
 # --- Initialisation -------------------------------------------------------------------------------

@@ -15,8 +15,9 @@ from jaxnas.networks.initial import draw
 from jaxnas.networks.initialisers import KERNELS, linear_bias
 from jaxnas.networks.layers import BN_MODES
 from jaxnas.networks.nb201.network import CellNetwork, Network, cell_parameters, used_parameters
-from jaxnas.proxies import forward_order as trace_order
+from jaxnas.proxies import usage
 from jaxnas.spaces import nb201
+from jaxnas.types import Tensor
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -175,10 +176,10 @@ def test_forward_order_is_complete_and_in_place():
 @pytest.mark.parametrize("ops", [(3, 2, 3, 2, 3, 2), (2, 3, 4, 1, 3, 0), RANDOM_CELLS[0]])
 def test_forward_order_is_that_of_the_trace(ops):
     own = cell_parameters(random_params(0), ops)
-    traced = trace_order.forward_order(cell_network(ops, "batch").apply, own, jnp.asarray(X))
+    traced = usage.tensors(cell_network(ops, "batch").apply, own, jnp.asarray(X))
     kept = flatten_dict(own)
     used = [("params", *path) for path in network("batch").forward_order()]
-    assert list(traced) == [path for path in used if path in kept]
+    assert list(traced) == [Tensor(path) for path in used if path in kept]
 
 
 # --- Cells of one function ------------------------------------------------------------------------

@@ -17,8 +17,7 @@ import pytest
 from jax import lax
 
 from jaxnas import proxies
-from jaxnas.proxies import catalogue, make
-from jaxnas.proxies.forward_order import forward_order
+from jaxnas.proxies import catalogue, make, usage
 from jaxnas.proxies.parameter_jacobian import TensorScores, structural_zeros
 from jaxnas.proxies.proxy import (
     add_noise,
@@ -29,6 +28,7 @@ from jaxnas.proxies.proxy import (
     standard_noise,
 )
 from jaxnas.proxies.similarity import correlation, cosine_score, eigenvalue_score, spectrum
+from jaxnas.types import Tensor
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -621,9 +621,9 @@ def test_parameters_matter():
 
 def test_forward_order_is_of_use_not_of_names():
     apply, params, x, *_ = model("mlp")
-    assert forward_order(apply, params, x) == tuple((name,) for name in MLP_ORDER)
+    assert usage.tensors(apply, params, x) == tuple(Tensor((name,)) for name in MLP_ORDER)
     jitted = jax.jit(mlp)
-    assert forward_order(jitted, params, x) == tuple((name,) for name in MLP_ORDER)
+    assert usage.tensors(jitted, params, x) == tuple(Tensor((name,)) for name in MLP_ORDER)
     backwards = [(name,) for name in reversed(MLP_ORDER)]
     given = proxies.score(["wpjs", "wpjsi"], apply, params, x, model("mlp")[3], order=backwards)
     usual = proxies.score(["wpjs", "wpjsi"], apply, params, x, model("mlp")[3])

@@ -12,7 +12,7 @@ from scoring_cases import assert_close
 import jaxnas
 from jaxnas import proxies
 from jaxnas.networks.darts import EvaluationNetwork
-from jaxnas.proxies.forward_order import forward_order
+from jaxnas.proxies import usage
 from jaxnas.results import ResultsError
 from jaxnas.scoring import Settings
 from jaxnas.spaces import SPACES, Sizes
@@ -53,11 +53,11 @@ def test_equals_the_plain_call(table, tiny):
 
         x, y = tiny.batch(6, 0, dtype=np.float64)
         first = ("pointwise", "depthwise", "even", "odd")
-        order = [
-            Tensor(path, output_axis=0 if path[-1].startswith(first) else -1)
-            for path in forward_order(apply, params, x)
-        ]
-        wanted = proxies.score(list(NAMES), apply, params, x, y, order=order)
+        order = usage.tensors(apply, params, x)
+        assert order == tuple(
+            Tensor(path, output_axis=0 if path[-1].startswith(first) else -1) for path, *_ in order
+        )
+        wanted = proxies.score(list(NAMES), apply, params, x, y)
         leaves = sum(leaf.size for leaf in jax.tree.leaves(params))
     for name in NAMES:
         np.testing.assert_allclose(table[name][row].as_py(), wanted[name], rtol=1e-5, err_msg=name)

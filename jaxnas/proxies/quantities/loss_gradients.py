@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -108,20 +109,23 @@ class ParameterGradient:
         places = _stacks(subject.order)
         rows, flags = [], []
         for members in places:
-            path, index, output_axis = subject.order[members[0]]
-            found, is_live = gradients[path], live.get(path)
-            to_rows = partial(_rows, output_axis=output_axis)
-            if index is None:
+            tensor = subject.order[members[0]]
+            found, is_live = gradients[tensor.path], live.get(tensor.path)
+            to_rows = partial(_rows, output_axis=tensor.output_axis)
+            stacks = [axis for axis, _ in tensor.places]
+            if not stacks:
                 rows.append(to_rows(found))
             else:
-                stack = jnp.asarray([subject.order[place].place for place in members])
-                is_live = (
-                    is_live if is_live is None else jnp.broadcast_to(is_live, len(found))[stack]
-                )
-                found = found[stack]
+                chosen = [[place for _, place in subject.order[i].places] for i in members]
+                at = tuple(jnp.asarray(along) for along in zip(*chosen, strict=True))
+                if stacks != list(range(len(stacks))):
+                    found = jnp.moveaxis(found, stacks, range(len(stacks)))
+                if is_live is not None:
+                    is_live = jnp.broadcast_to(is_live, found.shape[: len(stacks)])[at]
+                found = found[at]
                 rows.append(jax.vmap(to_rows)(found))
             if is_live is None:
-                axes = tuple(range(0 if index is None else 1, found.ndim))
+                axes = tuple(range(1 if stacks else 0, found.ndim))
                 is_live = jnp.any(found != 0, axis=axes)
             flags.append(is_live)
         return Tensors(tuple(rows), _in_order(flags, places), tuple(places))
@@ -131,16 +135,20 @@ def _stacks(order: Sequence[Tensor]) -> list[tuple[int, ...]]:
     """Places of the tensors, those together that one parameter stacks."""
     stacks: dict[Hashable, list[int]] = {}
     for place, tensor in enumerate(order):
-        alone = place if tensor.place is None else None
-        stacks.setdefault((tensor.path, tensor.output_axis, alone), []).append(place)
+        axes = tuple(axis for axis, _ in tensor.places)
+        alone = None if axes else place
+        stacks.setdefault((tensor.path, tensor.output_axis, axes, alone), []).append(place)
     return [tuple(places) for places in stacks.values()]
 
 
-def _rows(gradient: Array, output_axis: int) -> Array:
+def _rows(gradient: Array, output_axis: int | tuple[int, ...]) -> Array:
     """One tensor's gradient [outputs, other axes]."""
-    if output_axis not in (-1, gradient.ndim - 1):
-        gradient = jnp.moveaxis(gradient, output_axis, -1)
-    return gradient.reshape(-1, gradient.shape[-1]).T
+    outputs = (output_axis,) if isinstance(output_axis, int) else output_axis
+    last = tuple(range(-len(outputs), 0))
+    if outputs not in (last, tuple(gradient.ndim + axis for axis in last)):
+        gradient = jnp.moveaxis(gradient, outputs, last)
+    number = math.prod(gradient.shape[-len(outputs) :])
+    return gradient.reshape(-1, number).T
 
 
 def _in_order(flags: list[Any], places: list[tuple[int, ...]]) -> Array:
