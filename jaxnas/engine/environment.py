@@ -84,9 +84,14 @@ def restart(devices: int | None) -> None:
         if stream is not None:
             stream.flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+    # Other threads do not hold them back: what comes to one of these ends the process.
+    heard = [signum for signum in HELD_BACK if signal.getsignal(signum) != signal.SIG_IGN]
+    handlers = {signum: signal.signal(signum, signal.SIG_DFL) for signum in heard}
     try:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)
     finally:  # it has failed
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

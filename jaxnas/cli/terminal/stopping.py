@@ -60,6 +60,7 @@ def listen() -> None:
 
     Signals that were held back while the process started itself again are let in at the end.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, signal.SIGALRM))
     pipe, bell = os.pipe()
     os.set_blocking(bell, False)
     signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
@@ -68,8 +69,9 @@ def listen() -> None:
             signal.signal(signum, _hear)
     signal.signal(signal.SIGALRM, _raise_in_own_code)
     sys.unraisablehook = _without_stopped(sys.unraisablehook)
+    # With the signals blocked, so that they go to the main thread alone.
     threading.Thread(target=_watch, args=(pipe,), daemon=True).start()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*SIGNALS, signal.SIGALRM))
 
 
 def until_stopped(work: Callable[[], int], last_words: str) -> int:
@@ -109,13 +111,14 @@ def leave(status: int) -> None:
 
 def _hear(signum: int, frame: FrameType | None) -> None:
     """The handler of a signal; the second one is the thread's."""
+    if _Process.signum:
+        return
     if not _Process.at_work:
         _leave_at_once(signum)
-    if not _Process.signum:
-        _Process.signum = signum
-        if _is_terminal():
-            _write("stopping after the cells in hand (once more: at once)")
-        _raise_in_own_code(signum, frame)
+    _Process.signum = signum
+    if _is_terminal():
+        _write("stopping after the cells in hand (once more: at once)")
+    _raise_in_own_code(signum, frame)
 
 
 def _raise_in_own_code(_: int, frame: FrameType | None) -> None:
@@ -136,7 +139,8 @@ def _is_own_code(frame: FrameType | None) -> bool:
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return False
-        modules.append(str(frame.f_globals.get("__name__", "")).partition(".")[0])
+        if frame.f_globals is not globals():  # this may have been interrupted itself
+            modules.append(str(frame.f_globals.get("__name__", "")).partition(".")[0])
         frame = frame.f_back
     return next((name for name in modules if name not in _WAITING), "") == _OWN
 
@@ -173,7 +177,7 @@ def _leave_at_once(signum: int) -> None:
     if _Process.said.acquire(blocking=False):
         _write((_SHOW_CURSOR if _is_terminal() else "") + _Process.last_words)
     else:
-        time.sleep(_INTERVAL)  # another thread is saying them
+        time.sleep(_PATIENCE)  # another thread is saying them, and leaves
     os._exit(128 + signum)
 
 
