@@ -17,10 +17,7 @@ USAGE = 2
 def main() -> None:
     """Runs the command of this process, and ends it with its exit status."""
     stopping.listen()
-
-    from jaxnas.engine import environment
-
-    stopping.leave(run(sys.argv[1:], start=environment.restart))
+    stopping.leave(run(sys.argv[1:], start=_restart))
 
 
 def run(arguments: Sequence[str], start: Callable[[int | None], None] | None = None) -> int:
@@ -61,3 +58,10 @@ def run(arguments: Sequence[str], start: Callable[[int | None], None] | None = N
             raise
         messages.show_error(error)
         return USAGE
+
+
+def _restart(devices: int | None) -> None:
+    """Starts the process again as computing needs it, unless it was asked to stop."""
+    from jaxnas.engine import environment
+
+    environment.restart(devices, stopping.raise_if_asked)

@@ -67,7 +67,7 @@ GLIBC_TUNABLES = {
 }
 
 
-def restart(devices: int | None) -> None:
+def restart(devices: int | None, last: Callable[[], None] = lambda: None) -> None:
     """Starts this very command again with the settings above, if they apply and it has not been.
 
     Signals that ask the process to stop are held back meanwhile, also in the new process, which has
@@ -75,6 +75,7 @@ def restart(devices: int | None) -> None:
 
     Args:
         devices: at most so many devices; None for one a core.
+        last: it is called when signals are held back; what it raises keeps the process.
     """
     if not wanted(os.environ) or accelerator(os.environ):
         return
@@ -88,8 +89,9 @@ def restart(devices: int | None) -> None:
     heard = [signum for signum in HELD_BACK if signal.getsignal(signum) != signal.SIG_IGN]
     handlers = {signum: signal.signal(signum, signal.SIG_DFL) for signum in heard}
     try:
+        last()
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)
-    finally:  # it has failed
+    finally:
         for signum, handler in handlers.items():
             signal.signal(signum, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

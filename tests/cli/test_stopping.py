@@ -157,6 +157,23 @@ def test_signals_are_held_back_while_the_process_starts_itself_again(tmp_path: P
     assert (done.returncode, done.stdout, done.stderr) == (130, "held back\n", "stopped\n")
 
 
+def test_a_process_that_was_asked_to_stop_does_not_start_itself_again() -> None:
+    # The signal finds other code at work, and the process is replaced before that has ended.
+    other = "{'os': os, 'signal': signal, 'at_work': at_work, '__name__': 'other'}"
+    send = "at_work()\nos.kill(os.getpid(), signal.SIGINT)"
+    work = f"""
+import os, signal
+from jaxnas.engine import environment
+environment.wanted = lambda _: True
+environment.accelerator = lambda _: False
+environment.os.execve = lambda *_: print("replaced")
+environment.jaxlib_version = lambda: exec({send!r}, {other}) or (0, 0)
+environment.restart(1, stopping.raise_if_asked)
+return 0
+"""
+    assert ending(process(work)) == (130, "", "stopped; that is all\n")
+
+
 def test_nothing_of_this_happens_in_a_process_that_only_uses_the_library(call: Call) -> None:
     handlers = [signal.getsignal(signum) for signum in stopping.SIGNALS]
     assert call("proxies")[0] == 0

@@ -94,6 +94,13 @@ def until_stopped(work: Callable[[], int], last_words: str) -> int:
     return _stopped(_Process.signum) if _Process.signum else status
 
 
+def raise_if_asked() -> None:
+    """Raises `Stopped` if a signal has come for which there has been no place yet."""
+    if _Process.at_work and _Process.signum:
+        _Process.raised = True
+        raise Stopped(_Process.signum)
+
+
 def leave(status: int) -> None:
     """Ends the process; after a signal without waiting for threads, which may compile for long."""
     flushed = True
@@ -128,9 +135,8 @@ def _raise_in_own_code(_: int, frame: FrameType | None) -> None:
         if isinstance(error, Stopped):
             return
         error = error.__context__
-    if _Process.at_work and _Process.signum and _is_own_code(frame):
-        _Process.raised = True
-        raise Stopped(_Process.signum)
+    if _is_own_code(frame):
+        raise_if_asked()
 
 
 def _is_own_code(frame: FrameType | None) -> bool:
