@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ status = stopping.until_stopped(work, "stopped; that is all")
 {after}
 stopping.leave(status)
 """
+
+
+@pytest.fixture(autouse=True)
+def interrupts() -> Iterator[None]:
+    """What is started listens to SIGINT, which the tests themselves may be started to ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def process(work: str, before: str = "", after: str = "") -> subprocess.Popen[str]:

@@ -180,7 +180,7 @@ def fill(folder: Path) -> None:
     }
     seconds = {"cifar10_seconds_12": np.full(15625, 100.0)}
     np.savez(folder / "table.npz", cell=np.arange(15625), **accuracies, **seconds)
-    pixels, labels = random.integers(0, 256, (300, 8, 8, 3), np.uint8), np.arange(300) % 10
+    pixels, labels = random.integers(0, 256, (400, 8, 8, 3), np.uint8), np.arange(400) % 10
     np.savez(folder / "images.npz", x_train=pixels, y_train=labels, x_test=pixels, y_test=labels)
     (folder / "empty").touch()
     (folder / "empty folder").mkdir()
