@@ -1,6 +1,7 @@
 """How the command `jaxnas` begins and ends.
 
-Signals are listened to first: what a command needs is imported after that.
+Signals are listened to first: what a command needs is imported after that, and until then Python's
+own handler is there.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from jaxnas.cli.terminal import stopping
-
 USAGE = 2
 
 
 def main() -> None:
     """Runs the command of this process, and ends it with its exit status."""
-    stopping.listen()
+    try:
+        from jaxnas.cli.terminal import stopping
+
+        stopping.listen()
+    except KeyboardInterrupt:
+        os.write(2, b"stopped\n")
+        os._exit(130)
     stopping.leave(run(sys.argv[1:], start=_restart))
 
 
@@ -35,7 +40,7 @@ def run(arguments: Sequence[str], start: Callable[[int | None], None] | None = N
 
     from jaxnas.cli import renamed
     from jaxnas.cli.group import RESUMED, jaxnas
-    from jaxnas.cli.terminal import messages
+    from jaxnas.cli.terminal import messages, stopping
 
     def work() -> int:
         renamed.check(arguments)
@@ -62,6 +67,7 @@ def run(arguments: Sequence[str], start: Callable[[int | None], None] | None = N
 
 def _restart(devices: int | None) -> None:
     """Starts the process again as computing needs it, unless it was asked to stop."""
+    from jaxnas.cli.terminal import stopping
     from jaxnas.engine import environment
 
     environment.restart(devices, stopping.raise_if_asked)

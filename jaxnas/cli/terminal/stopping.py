@@ -22,7 +22,10 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 BROKEN_PIPE = 128 + signal.SIGPIPE
