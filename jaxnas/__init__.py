@@ -4,10 +4,10 @@
 the library changes nothing in the process.
 """
 
-from typing import TYPE_CHECKING
-
 from jaxnas import lazy as _lazy
 
+# As in `typing`, which takes longer to import than all that a command needs to listen to signals.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jaxnas import (
         data,

@@ -1,8 +1,13 @@
 """Public names that are imported when first used, so that `jaxnas --help` need not wait for JAX."""
 
+from __future__ import annotations
+
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def attach(

@@ -1,107 +1,31 @@
-"""The command `jaxnas`: its commands, and how every one of them ends."""
+"""How the command `jaxnas` begins and ends.
+
+Signals are listened to first: what a command needs is imported after that, and until then Python's
+own handler is there.
+"""
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import click
-
-from jaxnas.checks import unknown
-from jaxnas.cli import renamed
-from jaxnas.cli.terminal import messages
-from jaxnas.engine import environment
-from jaxnas.version import __version__
-
-# Each command with one line about it, so that the help need not import the commands.
-SECTIONS: Mapping[str, Mapping[str, str]] = {
-    "Score architectures before training": {
-        "score": "Score architectures before any training.",
-        "top": "Show the best architectures of a scored folder.",
-        "merge": "Join folders that were scored on several machines.",
-        "cite": "Print BibTeX of exactly what a folder's run used.",
-    },
-    "Search and train on images": {
-        "search": "Search for an architecture on images.",
-        "train": "Train architectures on images.",
-    },
-    "Compare with a benchmark's accuracies": {
-        "oracle": "Show what a table of accuracies holds.",
-        "evaluate": "Say how well scores rank architectures.",
-        "simulate": "Run searches whose trainings are looked up in a table.",
-    },
-    "See what there is": {
-        "proxies": "List every score.",
-        "spaces": "List the search spaces.",
-        "draw": "Draw an architecture as a picture.",
-    },
-}
-
-# Commands that go on where they were stopped.
-RESUMED = ("score", "train", "oracle", "search")
-
-
-class Commands(click.Group):
-    """A group whose commands are imported when they are used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands, in the order of the help."""
-        return [name for section in SECTIONS.values() for name in section]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by its name, None where there is no such command."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        module = importlib.import_module(f"jaxnas.cli.commands.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
-        return command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """As click's, with the nearest name in the error.
-
-        Raises:
-            ValueError: there is no such command.
-        """
-        known = self.list_commands(ctx)
-        if args and not args[0].startswith("-") and args[0] not in known:
-            raise ValueError(unknown("command", args[0], known))
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the commands into the help, by what they are for."""
-        for title, section in SECTIONS.items():
-            with formatter.section(title):
-                formatter.write_dl(list(section.items()))
-
-
-@click.command(
-    cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: jaxnas score --cells random:16",
-)
-@click.version_option(__version__, prog_name="jaxnas")
-def jaxnas() -> None:
-    """Scores neural architectures before any training.
-
-    A score (a zero-shot proxy) is computed from an untrained network, in a fraction of a second,
-    and is meant to rank architectures as training would. `jaxnas COMMAND --help` explains a
-    command.
-    """
+USAGE = 2
 
 
 def main() -> None:
     """Runs the command of this process, and ends it with its exit status."""
-    messages.stop_on_signals()
-    status = run(sys.argv[1:], start=environment.restart)
-    if status > 128:
-        messages.leave_at_once(status)
-    sys.exit(status)
+    try:
+        from jaxnas.cli.terminal import stopping
+
+        stopping.listen()
+    except KeyboardInterrupt:
+        os.write(2, b"stopped\n")
+        os._exit(130)
+    stopping.leave(run(sys.argv[1:], start=_restart))
 
 
-def run(arguments: Sequence[str], start: environment.Start | None = None) -> int:
+def run(arguments: Sequence[str], start: Callable[[int | None], None] | None = None) -> int:
     """Runs a command, with errors as one line.
 
     Args:
@@ -109,26 +33,41 @@ def run(arguments: Sequence[str], start: environment.Start | None = None) -> int
         start: it is called before JAX is imported, and may replace the process.
 
     Returns:
-        The exit status: 0, 2 on bad usage or input, 128 + N after signal N.
+        The exit status: 0, 2 on bad usage or input, 128 + N after signal N, 141 where nobody reads
+        what is printed any more.
     """
-    try:
+    import click
+
+    from jaxnas.cli import renamed
+    from jaxnas.cli.group import RESUMED, jaxnas
+    from jaxnas.cli.terminal import messages, stopping
+
+    def work() -> int:
         renamed.check(arguments)
         with messages.one_line_warnings():
             status = jaxnas.main(
                 list(arguments) or ["--help"], prog_name="jaxnas", standalone_mode=False, obj=start
             )
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk is an error of the command
         return status if isinstance(status, int) else 0
-    except messages.Stopped as stopped:
-        onward = "; the same command goes on from here" if _resumed(arguments) else ""
-        click.echo(f"stopped{onward}", err=True)
-        return stopped.exit_status
+
+    resumed = bool(arguments) and arguments[0] in RESUMED
+    onward = "; the same command goes on from here" if resumed else ""
+    try:
+        return stopping.until_stopped(work, f"stopped{onward}")
+    except (BrokenPipeError, SystemExit):  # click and rich exit where stdout is closed
+        return stopping.BROKEN_PIPE
     except (click.ClickException, ValueError, OSError, MemoryError) as error:
         if os.environ.get("JAXNAS_TRACEBACK", "") not in ("", "0"):
             raise
-        click.echo(messages.PREFIX + messages.sentence(error), err=True)
-        return messages.USAGE
+        messages.show_error(error)
+        return USAGE
 
 
-def _resumed(arguments: Sequence[str]) -> bool:
-    """Whether the command goes on where it was stopped."""
-    return bool(arguments) and arguments[0] in RESUMED
+def _restart(devices: int | None) -> None:
+    """Starts the process again as computing needs it, unless it was asked to stop."""
+    from jaxnas.cli.terminal import stopping
+    from jaxnas.engine import environment
+
+    environment.restart(devices, stopping.raise_if_asked)

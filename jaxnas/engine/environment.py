@@ -12,6 +12,7 @@ import importlib.util
 import os
 import platform
 import re
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,9 @@ Start: TypeAlias = Callable[[int | None], None]
 
 PLAIN = "JAXNAS_PLAIN_PROCESS"
 MARKER = "JAXNAS_PROCESS_IS_SET_UP"
+
+HELD_BACK = (signal.SIGINT, signal.SIGTERM)
+"""Signals that are held back while the process starts itself again."""
 
 
 class XlaFlag(NamedTuple):
@@ -63,19 +67,34 @@ GLIBC_TUNABLES = {
 }
 
 
-def restart(devices: int | None) -> None:
+def restart(devices: int | None, last: Callable[[], None] = lambda: None) -> None:
     """Starts this very command again with the settings above, if they apply and it has not been.
+
+    Signals that ask the process to stop are held back meanwhile, also in the new process, which has
+    to let them in when it listens to them.
 
     Args:
         devices: at most so many devices; None for one a core.
+        last: it is called when signals are held back; what it raises keeps the process.
     """
     if not wanted(os.environ) or accelerator(os.environ):
         return
     count = usable_cores() if devices is None else min(devices, usable_cores())
     env = environment(os.environ, count, jaxlib_version(), glibc=platform.libc_ver()[0] == "glibc")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+    # Other threads do not hold them back: what comes to one of these ends the process.
+    heard = [signum for signum in HELD_BACK if signal.getsignal(signum) != signal.SIG_IGN]
+    handlers = {signum: signal.signal(signum, signal.SIG_DFL) for signum in heard}
+    try:
+        last()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)
+    finally:
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def wanted(env: Mapping[str, str]) -> bool:

@@ -12,8 +12,8 @@ import click
 import pytest
 from commands import Call, assert_refused, process_call, write_run
 
-from jaxnas.cli.main import SECTIONS, jaxnas
-from jaxnas.cli.terminal import messages
+from jaxnas.cli.group import SECTIONS, jaxnas
+from jaxnas.cli.terminal import messages, stopping
 
 
 def names() -> list[str]:
@@ -126,7 +126,7 @@ def test_stopped(
     from jaxnas.scoring import tables
 
     def stop(*_: object, **__: object) -> None:
-        raise messages.Stopped(signal.SIGTERM)
+        raise stopping.Stopped(signal.SIGTERM)
 
     monkeypatch.setattr(data, "load", stop)
     monkeypatch.setattr(tables, "read_run", stop)

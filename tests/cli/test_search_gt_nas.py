@@ -14,7 +14,7 @@ from commands import NB201, Call, Result
 from small import little_digits
 
 from jaxnas import training
-from jaxnas.cli.terminal import messages
+from jaxnas.cli.terminal import stopping
 from jaxnas.spaces import nb201
 from jaxnas.training import Epoch, Trained
 
@@ -152,7 +152,7 @@ def test_stopped_between_two_stages(search: Call, monkeypatch: pytest.MonkeyPatc
     arguments = ["--dataset", "images.npz", "-k", 1, *TINY, "--by", "params+flops", "--no-random"]
 
     def stopped(*_: Any, **__: Any) -> None:
-        raise messages.Stopped(15)
+        raise stopping.Stopped(15)
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "train", stopped)

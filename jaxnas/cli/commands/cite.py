@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from jaxnas.cli import options
+from jaxnas.cli.terminal.messages import echo
 
 
 @click.command()
@@ -18,4 +19,4 @@ def cite(folder: Path) -> None:
     """
     from jaxnas import pipelines
 
-    click.echo(pipelines.cite(folder))
+    echo(pipelines.cite(folder))

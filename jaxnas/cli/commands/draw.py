@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from jaxnas.cli import options
+from jaxnas.cli.terminal.messages import echo
 from jaxnas.spaces import find, select
 
 
@@ -35,4 +36,4 @@ def draw(cell: str, space: str, out: Path) -> None:
     from jaxnas.plots.cell_graph import plot_cell
 
     plot_cell(archs[0], out, space)
-    click.echo(f"picture  {out}")
+    echo(f"picture  {out}")

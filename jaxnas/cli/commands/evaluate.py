@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jaxnas.cli import options
+from jaxnas.cli.terminal.messages import echo
 from jaxnas.oracle.table import DATASETS, EPOCHS, SPLITS
 
 if TYPE_CHECKING:
@@ -102,10 +103,10 @@ def evaluate(
     }
     evaluation.write_report(found, out, conditions)
     show(reports.agreement(found, what))
-    click.echo()
+    echo()
     show(reports.choice(found))
-    click.echo()
-    click.echo(f"table       {out / evaluation.TABLE_FILE}")
-    click.echo(f"conditions  {out / evaluation.CONDITIONS_FILE}")
+    echo()
+    echo(f"table       {out / evaluation.TABLE_FILE}")
+    echo(f"conditions  {out / evaluation.CONDITIONS_FILE}")
     for picture in pictures:
-        click.echo(f"picture     {picture}")
+        echo(f"picture     {picture}")

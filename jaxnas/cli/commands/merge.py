@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from jaxnas.cli import options
+from jaxnas.cli.terminal.messages import echo
 
 
 @click.command()
@@ -23,5 +24,5 @@ def merge(folders: tuple[Path, ...], out: Path, noise_range: options.NoiseRange)
     from jaxnas.cli.terminal.scored import finish
 
     table = scoring.merge(folders, out, noise_range=noise_range)
-    click.echo(f"joined: {len(folders)}", err=True)
+    echo(f"joined: {len(folders)}", err=True)
     finish(table, out)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from jaxnas.cli import options
+from jaxnas.cli.terminal.messages import echo
 
 
 @click.command()
@@ -35,8 +36,8 @@ def oracle(path: Path, space: str) -> None:
         table = read(path, progress, space)
     show(accuracies(table))
     if table.times:
-        click.echo()
+        echo()
         show(times(table))
     if path.is_dir():
-        click.echo()
-        click.echo(f"kept as {cached_table(path)}, which opens like the archive")
+        echo()
+        echo(f"kept as {cached_table(path)}, which opens like the archive")

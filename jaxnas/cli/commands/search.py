@@ -11,6 +11,7 @@ import click
 
 from jaxnas.cli import options
 from jaxnas.cli.commands.search_gt_nas import gt_nas
+from jaxnas.cli.terminal.messages import echo
 from jaxnas.oneshot.recipe import Recipe, parse
 from jaxnas.oneshot.recipes import METHODS, Annealed, Darts, definition_of, make_recipe
 from jaxnas.spaces import SPACES
@@ -237,7 +238,7 @@ def _run(
     show(found_report(outcome, table))
     files = {"log": LOG_FILE, "found": FOUND_FILE, "picture": PICTURE_FILE, "cell": CELL_FILE}
     for name, file in files.items():
-        click.echo(f"{name:<9}{out / file}")
+        echo(f"{name:<9}{out / file}")
 
 
 def _read_oracle(path: Path, space: str) -> Oracle:

@@ -11,6 +11,7 @@ import click
 
 from jaxnas.cli import options
 from jaxnas.cli.commands.train import recipe_options
+from jaxnas.cli.terminal.messages import echo
 from jaxnas.engine.environment import Start
 from jaxnas.spaces import SPACES
 from jaxnas.training.settings import TrainingSettings
@@ -169,15 +170,15 @@ def _show(found: Found, folder: Path, seed: int) -> None:
     from jaxnas.reports.training import divergences
 
     epochs = found.settings.epochs
-    click.echo(f"{found.dataset}: trained for {epochs} epochs, seed {seed}")
+    echo(f"{found.dataset}: trained for {epochs} epochs, seed {seed}")
     show(choice.candidates(found.candidate_rows, found.by))
-    click.echo()
+    echo()
     show(choice.chosen(found.choice_rows))
     for sentence in divergences(found.trained):
-        click.echo(sentence, err=True)
+        echo(sentence, err=True)
     for name, file in (
         ("chosen", files.CHOSEN_FILE),
         ("candidates", files.CANDIDATES_FILE),
         ("curves", files.PICTURE_FILE),
     ):
-        click.echo(f"{name:<12}{folder / file}")
+        echo(f"{name:<12}{folder / file}")

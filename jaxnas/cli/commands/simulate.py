@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jaxnas.cli import options
+from jaxnas.cli.terminal.messages import echo
 from jaxnas.oracle.table import DATASETS
 from jaxnas.search.benchmark import REPORT_EPOCHS, REWARD_EPOCHS
 from jaxnas.search.methods import METHODS, Descent, Method
@@ -176,10 +177,10 @@ def _command(method: Method) -> click.Command:
             )
         for report in reports.reports(found):
             show(report)
-            click.echo()
+            echo()
         if out is not None:
             for what, path in reports.write(found, out).items():
-                click.echo(f"{what:<9}{path}")
+                echo(f"{what:<9}{path}")
 
     epilog = _BY_GRADIENT if isinstance(method.settings, Descent) else _BY_TRAINING
     epilog += _WHOLE_TABLE if method.whole_table else ""

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from jaxnas.cli import options
+from jaxnas.cli.terminal.messages import echo
 from jaxnas.engine.environment import Start
 from jaxnas.spaces import SPACES, selection
 from jaxnas.training.settings import PRESETS, TrainingSettings
@@ -137,7 +138,7 @@ def train(
         ("curves", CURVES_FILE),
         ("picture", PICTURE_FILE),
     ):
-        click.echo(f"{name:<11}{out / file}")
+        echo(f"{name:<11}{out / file}")
 
 
 def parse_top(text: str) -> tuple[Path, str, int]:

@@ -22,6 +22,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from jaxnas.checks import printable
+
 if TYPE_CHECKING:
     from jaxnas.oneshot import Epoch
 
@@ -86,7 +88,7 @@ def new_bar(
         transient: whether it goes when it is stopped.
     """
     return Progress(
-        TextColumn("{task.description}"),
+        _Description(),
         BarColumn(bar_width=None),
         *columns,
         TimeRemainingColumn(),
@@ -259,6 +261,13 @@ class SearchProgress(StepProgress):
         self._advance(steps, text)
 
 
+class _Description(ProgressColumn):
+    """What goes on; no markup, for names from outside may be in it."""
+
+    def render(self, task: Task) -> Text:
+        return Text(printable(task.description))
+
+
 class _Rate(ProgressColumn):
     """Cells a second, since the first result."""
 
@@ -274,4 +283,4 @@ def _shortened(name: str) -> str:
 
 
 def _print_line(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from jaxnas.cli.terminal.messages import echo
 from jaxnas.cli.terminal.tables import show
 from jaxnas.reports.scores import best_cells, words_of_settings
 
@@ -26,5 +26,5 @@ def finish(table: pa.Table, out: Path, dataset: str = "") -> None:
 
     plot_scores(table, out / PICTURE_FILE, words_of_settings(settings_of(table), dataset))
     show(best_cells(table))
-    click.echo(f"table    {out / SCORES_FILE}")
-    click.echo(f"picture  {out / PICTURE_FILE}")
+    echo(f"table    {out / SCORES_FILE}")
+    echo(f"picture  {out / PICTURE_FILE}")
