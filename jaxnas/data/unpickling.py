@@ -39,9 +39,9 @@ _index_at = struct.Struct("<I").unpack_from
 # Most of what NATS-Bench records are runs of a key, a small number or one of the memo, and a float:
 # BININT1, BINGET or LONG_BINGET, and BINFLOAT. They are read at once.
 _RUNS = {
-    0x4B: re.compile(rb"(?:K.G.{8}){4,}", re.DOTALL),
-    0x68: re.compile(rb"(?:h.G.{8}){4,}", re.DOTALL),
-    0x6A: re.compile(rb"(?:j.{4}G.{8}){4,}", re.DOTALL),
+    0x4B: re.compile(rb"(?:K.G.{8}){4,1000}", re.DOTALL),
+    0x68: re.compile(rb"(?:h.G.{8}){4,1000}", re.DOTALL),
+    0x6A: re.compile(rb"(?:j.{4}G.{8}){4,1000}", re.DOTALL),
 }
 _PAIRS = {
     code: np.dtype([("of_key", "u1"), ("key", key), ("of_value", "u1"), ("value", ">f8")])
