@@ -5,7 +5,15 @@ sentence: what was expected, what came, what to do. A whole kind of input has on
 it is refused alike on the command line, in Python and in files.
 """
 
-from jaxnas.checks.files import damaged, in_words, opened, read_bytes, shown
+from jaxnas.checks.files import (
+    damaged,
+    in_words,
+    is_there,
+    opened,
+    read_bytes,
+    shown,
+    user_path,
+)
 from jaxnas.checks.numbers import LARGEST, flag, one_of, real, several_whole, whole
 from jaxnas.checks.words import nearest, one_line, printable, quoted, shortened, unknown
 
@@ -14,6 +22,7 @@ __all__ = [
     "damaged",
     "flag",
     "in_words",
+    "is_there",
     "nearest",
     "one_line",
     "one_of",
@@ -26,5 +35,6 @@ __all__ = [
     "shortened",
     "shown",
     "unknown",
+    "user_path",
     "whole",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 import pooch  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.checks import printable, quoted, shown
+from jaxnas.checks import is_there, printable, quoted, shown, user_path
 from jaxnas.data.batches import joined, read_batches
 from jaxnas.data.download import difference
 from jaxnas.data.download import download as fetch
@@ -59,10 +59,10 @@ def load(
         return digits()
     if isinstance(name_or_path, str) and name_or_path in sources:
         return _read_source(sources[name_or_path], data_folder(data_dir), download=download)
-    path = Path(name_or_path).expanduser()
-    if path.suffix != ".npz" and not path.exists():
+    path = user_path(name_or_path, "dataset", DataError)
+    if path.suffix != ".npz" and not is_there(path):
         raise DataError(
-            f"no dataset {quoted(str(name_or_path))}: give one of {', '.join(names(sources))}, "
+            f"no dataset {quoted(str(path))}: give one of {', '.join(names(sources))}, "
             f"or the path of an .npz file"
         )
     return read_npz(path)
@@ -76,7 +76,7 @@ def data_folder(data_dir: str | os.PathLike[str] | None = None) -> Path:
             user's cache folder, as the operating system has it.
     """
     chosen = data_dir or os.environ.get("JAXNAS_DATA") or pooch.os_cache("jaxnas")
-    return Path(chosen).expanduser()
+    return user_path(chosen, "data folder", DataError)
 
 
 def digits() -> Images:
@@ -110,8 +110,8 @@ def read_npz(path: str | os.PathLike[str]) -> Images:
     Raises:
         DataError: the file is missing, no `.npz`, damaged, or its arrays are not of this form.
     """
-    path = Path(path)
-    if not path.exists() or path.is_dir():
+    path = user_path(path, "images", DataError)
+    if not is_there(path) or path.is_dir():
         raise DataError(
             f"no file {shown(path)}: give the path of an .npz file, or one of {', '.join(names())}"
         )

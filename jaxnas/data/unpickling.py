@@ -13,9 +13,12 @@ Source: the operations and their meaning are those of the standard library's `pi
 from __future__ import annotations
 
 import codecs
+import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from jaxnas.checks import one_line
 
@@ -32,6 +35,18 @@ _SCALARS = frozenset({str, bytes, int, float, bool, type(None)})
 
 _float_at = struct.Struct(">d").unpack_from
 _index_at = struct.Struct("<I").unpack_from
+
+# Most of what NATS-Bench records are runs of a key, a small number or one of the memo, and a float:
+# BININT1, BINGET or LONG_BINGET, and BINFLOAT. They are read at once.
+_RUNS = {
+    0x4B: re.compile(rb"(?:K.G.{8}){4,1000}", re.DOTALL),
+    0x68: re.compile(rb"(?:h.G.{8}){4,1000}", re.DOTALL),
+    0x6A: re.compile(rb"(?:j.{4}G.{8}){4,1000}", re.DOTALL),
+}
+_PAIRS = {
+    code: np.dtype([("of_key", "u1"), ("key", key), ("of_value", "u1"), ("value", ">f8")])
+    for code, key in {0x4B: "u1", 0x68: "u1", 0x6A: "<u4"}.items()
+}
 
 Known: TypeAlias = Mapping[tuple[str, str], Callable[..., Any]]
 """What to call for a (module, name) of a pickle, with the arguments that the pickle gives."""
@@ -87,6 +102,7 @@ class _Machine:
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
+        self.pairs = 0
         self.tuple_keys = 0
         self.copied = 0
         # Containers and their depths, by identity: they are kept, so that it stays theirs.
@@ -101,22 +117,28 @@ class _Machine:
         at = 0
         for _ in range(_MOST_OPERATIONS):
             code = data[at]
-            if code == 0x47:  # BINFLOAT
+            if code in _RUNS and (run := _RUNS[code].match(data, at)):
+                at = self.push_run(code, run)
+            elif code == 0x47:  # BINFLOAT
                 push(float_at(data, at + 1)[0])
                 at += 9
+            elif code == 0x8C:  # SHORT_BINUNICODE
+                start = at + 2
+                at = start + data[at + 1]
+                text = data[start:at].decode("utf-8", "surrogatepass")
+                push(text)
+                if data[at] == 0x94:  # MEMOIZE, which follows every text that is new
+                    memo[len(memo)] = text
+                    at += 1
+            elif code == 0x94:  # MEMOIZE
+                memo[len(memo)] = stack[-1]
+                at += 1
             elif code == 0x6A:  # LONG_BINGET
                 push(memo[index_at(data, at + 1)[0]])
                 at += 5
             elif code == 0x4B:  # BININT1
                 push(data[at + 1])
                 at += 2
-            elif code == 0x94:  # MEMOIZE
-                memo[len(memo)] = stack[-1]
-                at += 1
-            elif code == 0x8C:  # SHORT_BINUNICODE
-                start = at + 2
-                at = start + data[at + 1]
-                push(data[start:at].decode("utf-8", "surrogatepass"))
             elif code in operations:
                 self.at = at + 1
                 operations[code](self)
@@ -126,6 +148,19 @@ class _Machine:
             else:
                 raise Malformed(f"a pickle with the byte {code:#04x}, no operation of plain data")
         raise Malformed(f"a pickle of more than {_MOST_OPERATIONS:,} operations")
+
+    def push_run(self, code: int, run: re.Match[bytes]) -> int:
+        """Puts a run of keys and floats on the stack at once; gives where it ends."""
+        pairs = np.frombuffer(run[0], _PAIRS[code])
+        self.pairs += len(pairs)
+        if self.pairs > _MOST_OPERATIONS:
+            raise Malformed(f"a pickle of more than {_MOST_OPERATIONS:,} operations")
+        keys = pairs["key"].tolist()
+        both: list[Any] = [None] * (2 * len(keys))
+        both[::2] = keys if code == 0x4B else map(self.memo.__getitem__, keys)
+        both[1::2] = pairs["value"].tolist()
+        self.stack += both
+        return run.end()
 
     def result(self, end: int) -> Any:
         """What a pickle that ends here holds."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxnas.checks import quoted, shown
+from jaxnas.checks import is_there, quoted, shown, user_path
 from jaxnas.oracle import benchmark
 from jaxnas.oracle.archive import CELL_FILE, FOLDER, META, Progress, read_archive
 from jaxnas.oracle.benchmark import SPACE
@@ -43,8 +43,10 @@ def read(
         ResultsError: the cache cannot be written; a ValueError.
         FileNotFoundError: there is nothing.
     """
-    chosen, of = Path(path).expanduser(), find(space)
+    chosen, of = user_path(path, "oracle", OracleError), find(space)
     check_indexed(of)
+    if not is_there(chosen):
+        raise FileNotFoundError(f"{shown(chosen)} does not exist: expected {_EXPECTED}")
     if chosen.is_dir():
         if of is not SPACE:
             raise OracleError(
@@ -52,8 +54,6 @@ def read(
                 f"can only be the NATS-Bench archive of {SPACE.title}; give a table of {of.title}"
             )
         return read_archive(chosen, progress)
-    if not chosen.exists():
-        raise FileNotFoundError(f"{shown(chosen)} does not exist: expected {_EXPECTED}")
     if chosen.suffix.lower() in READERS:
         return from_columns(read_columns(chosen, of.size), shown(chosen), of)
     raise OracleError(f"{shown(chosen)} {_what_it_is(chosen)}")

@@ -124,6 +124,13 @@ def test_unknown_names_and_missing_files_are_told_apart(tmp_path: Path) -> None:
         data.load(tmp_path / "absent.npz")
     with pytest.raises(DataError, match="no file"):
         data.load(tmp_path)
+    for path in ("x" * 5000, "~nobody-of-that-name/x", "a\0b"):
+        with pytest.raises(DataError, match="no dataset .*: give one of digits") as error:
+            data.load(path)
+        assert len(one_sentence(error)) < 300
+    for wrong in (5, None, ["digits"]):
+        with pytest.raises(DataError, match="^dataset: expected a path, got "):
+            data.load(wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

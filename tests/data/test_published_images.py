@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
+import gzip
 import hashlib
 import http.server
 import io
 import os
 import pickle
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -19,18 +24,19 @@ import pytest
 from data_cases import WRITERS, Calls, one_sentence, python2_batch, some_images
 
 from jaxnas import data
-from jaxnas.data import DataError, Images, Source, UnsafePickleError
+from jaxnas.data import DataError, Images, Source, UnsafePickleError, batches, download
 from jaxnas.data.sources import CIFAR10, CIFAR100, IMAGENET16_120
 
 
 @dataclasses.dataclass
 class Server:
-    """Serves bytes by path; `cut` sends half, with the full length announced or not."""
+    """Serves bytes by path; `cut` sends half, with the full length announced or not, or no end."""
 
     url: str
     files: dict[str, bytes]
     requests: list[str]
     cut: str = "no"
+    stop: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
 @pytest.fixture
@@ -46,6 +52,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
                 self.send_error(404)
                 return
             self.send_response(200)
+            if state.cut == "never ends":
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    while not state.stop.wait(0.01):
+                        self.wfile.write(bytes(1000))
+                return
             if state.cut != "silently":
                 self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -59,6 +71,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield state
+        state.stop.set()
         httpd.shutdown()
         thread.join()
 
@@ -270,3 +283,151 @@ def test_damaged_imagenet16_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="train_data_batch_4 must have md5 .* damaged") as error:
         data.load("imagenet16-120", data_dir=tmp_path, sources={"imagenet16-120": source})
     one_sentence(error)
+
+
+def test_a_download_stops_at_the_size_of_the_file(server: Server, tmp_path: Path) -> None:
+    source = dataclasses.replace(publish(CIFAR10, server), most_bytes=50_000)
+    server.cut = "never ends"
+    with pytest.raises(DataError, match="the server sends more than the file's 50 kB") as error:
+        data.load("cifar10", data_dir=tmp_path, sources={"cifar10": source})
+    assert "try again" in one_sentence(error)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_download_stops_when_its_time_is_over(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = publish(CIFAR10, server)
+    server.cut = "never ends"
+    monkeypatch.setattr(download, "_WHOLE", 0.3)
+    with pytest.raises(DataError, match="not done within 0 seconds"):
+        data.load("cifar10", data_dir=tmp_path, sources={"cifar10": source})
+    assert not list(tmp_path.iterdir())
+
+
+def test_sizes_of_the_published_archives_bound_their_downloads() -> None:
+    assert CIFAR10.most_bytes == 170_498_071
+    assert CIFAR100.most_bytes == 169_001_437
+
+
+KILLED = """
+import os, sys, threading
+from pathlib import Path
+from jaxnas.data import download
+def fetch(url, writer):
+    writer.write(b"half")
+    os.kill(os.getpid(), 9)
+download._fetch = fetch
+download.download("http://127.0.0.1:9/x.tar.gz", Path(sys.argv[1]), "md5:0", 100)
+"""
+
+
+def test_what_a_killed_download_left_is_removed_by_the_next(server: Server, tmp_path: Path) -> None:
+    source = publish(CIFAR10, server)
+    (file,) = source.files
+    for _ in range(2):
+        child = [sys.executable, "-c", KILLED, str(tmp_path / file)]
+        assert subprocess.run(child, check=False, env=os.environ).returncode == -9
+        (left,) = tmp_path.iterdir()  # the second removed what the first had left
+        assert left.name.startswith(f".{file}.") and left.name.endswith(".part")
+    data.load("cifar10", data_dir=tmp_path, sources={"cifar10": source})
+    assert [path.name for path in tmp_path.iterdir()] == [file]
+
+
+def test_a_download_leaves_others_and_planted_links_alone(server: Server, tmp_path: Path) -> None:
+    source, victim = publish(CIFAR10, server), tmp_path / "victim"
+    (file,) = source.files
+    victim.write_text("mine")
+    link, busy = tmp_path / f".{file}.0.part", tmp_path / f".{file}.1.part"
+    link.symlink_to(victim)
+    with busy.open("wb") as other:  # another process that downloads
+        fcntl.flock(other, fcntl.LOCK_EX)
+        data.load("cifar10", data_dir=tmp_path, sources={"cifar10": source})
+        assert busy.exists()
+    assert victim.read_text() == "mine"
+    assert (tmp_path / file).is_file() and not (tmp_path / file).is_symlink()
+
+
+def test_what_is_no_file_is_refused_at_once(server: Server, tmp_path: Path) -> None:
+    sources = {"cifar10": publish(CIFAR10, server)}
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.mkdir()):
+        path = tmp_path / "cifar-10-python.tar.gz"
+        make(path)
+        for download_it in (True, False):
+            with pytest.raises(DataError, match="expected a regular file, got a"):
+                data.load("cifar10", data_dir=tmp_path, sources=sources, download=download_it)
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+BATCH = CIFAR10.train[0]
+
+
+def hostile_tar(kind: str) -> bytes:
+    """An archive whose first batch is something else."""
+    if kind == "larger than it is":
+        member = tarfile.TarInfo(BATCH)
+        member.size = 2**33
+        return gzip.compress(member.tobuf(tarfile.GNU_FORMAT))
+    stream = io.BytesIO()
+    good = python2_batch(planar(some_images(2, 32)), [0, 1], "labels")
+    with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.GNU_FORMAT) as archive:
+        member = tarfile.TarInfo(BATCH)
+        if kind in ("itself", "outside"):
+            member.type = tarfile.SYMTYPE
+            member.linkname = "data_batch_1" if kind == "itself" else "../../../etc/passwd"
+        elif kind == "hard link to itself":
+            member.type, member.linkname = tarfile.LNKTYPE, BATCH
+        elif kind == "device":
+            member.type, member.devmajor, member.devminor = tarfile.CHRTYPE, 1, 5
+        elif kind == "pipe":
+            member.type = tarfile.FIFOTYPE
+        elif kind == "folder":
+            member.type = tarfile.DIRTYPE
+        elif kind == "second":
+            member.size = len(good)
+            archive.addfile(member, io.BytesIO(good))
+        member.size = len(good) if member.isreg() else 0
+        archive.addfile(member, io.BytesIO(good) if member.isreg() else None)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("itself", "data_batch_1 is damaged: expected one batch .*got a link"),
+        ("outside", "data_batch_1 is damaged: expected one batch .*got a link"),
+        ("hard link to itself", "data_batch_1 is damaged: expected one batch .*got a link"),
+        ("device", "got a link, a folder or a device; get it again"),
+        ("pipe", "got a link, a folder or a device"),
+        ("folder", "got a link, a folder or a device"),
+        ("second", "got a second one"),
+        ("larger than it is", "cannot be read as .tar.gz"),
+    ],
+)
+def test_members_that_are_no_batches_are_refused(kind: str, message: str, tmp_path: Path) -> None:
+    content = hostile_tar(kind)
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(content)
+    source = dataclasses.replace(CIFAR10, files={"cifar-10-python.tar.gz": md5(content)})
+    with pytest.raises(DataError, match=message) as error:
+        data.load("cifar10", data_dir=tmp_path, sources={"cifar10": source}, download=False)
+    one_sentence(error)
+
+
+def test_an_archive_that_unpacks_without_end_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_MOST_UNPACKED", 100_000)
+    content = tar({"other": bytes(200_000), BATCH: b""})
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(content)
+    source = dataclasses.replace(CIFAR10, files={"cifar-10-python.tar.gz": md5(content)})
+    with pytest.raises(DataError, match="is damaged: .*got more than 100 kB; get it again"):
+        data.load("cifar10", data_dir=tmp_path, sources={"cifar10": source}, download=False)
+
+
+def test_names_of_members_lead_nowhere(tmp_path: Path, server: Server) -> None:
+    outside = {"/etc/cron.d/x": b"1", "../../x": b"1", "\x1b]0;owned\x07": b"1"}
+    source = publish(CIFAR10, server, members=outside)
+    folder = tmp_path / "data"
+    assert len(data.load("cifar10", data_dir=folder, sources={"cifar10": source}).x_train) == 10
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert [path.name for path in folder.iterdir()] == ["cifar-10-python.tar.gz"]

@@ -191,3 +191,12 @@ def test_cells_are_asked_for_by_whole_numbers(tmp_path: Path) -> None:
     for wrong in ([1.7], [5.0], ["5"], [True], [None], [2**70], "5"):
         with pytest.raises(OracleError, match="^cells: expected official ind"):
             table.require(wrong, "cifar10", "valid", 200)  # type: ignore[arg-type]
+
+
+def test_paths_that_no_file_has_are_refused_in_a_short_line() -> None:
+    for path in ("x" * 5000, "~nobody-of-that-name/x.npz", "a\0b.npz"):
+        with pytest.raises(FileNotFoundError, match="does not exist: expected a .csv") as error:
+            oracle.read(path)
+        assert len(str(error.value)) < 700
+    with pytest.raises(OracleError, match="^oracle: expected a path, got 5"):
+        oracle.read(5)  # type: ignore[arg-type]
