@@ -73,7 +73,7 @@ def parse_by(text: str) -> tuple[str, ...]:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ResultsError(
-            f"score {quoted(text)}: expected different scores, got {quoted(twice[0])} twice; name "
+            f"score {quoted(text)}: expected different scores, got {shortened(twice[0])} twice; name "
             "each once"
         )
     return names

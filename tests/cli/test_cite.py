@@ -18,7 +18,8 @@ from jaxnas.references import REFERENCES
 
 def write_settings(path: Path, file: str, **settings: Any) -> Path:
     path.mkdir(parents=True, exist_ok=True)
-    (path / file).write_text(json.dumps({"format": "x", "version": 1, "settings": settings}))
+    name = {"training.json": "jaxnas-training", "search.json": "jaxnas-oneshot"}[file]
+    (path / file).write_text(json.dumps({"format": name, "version": 1, "settings": settings}))
     return path
 
 
