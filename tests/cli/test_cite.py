@@ -68,4 +68,6 @@ def test_other_folders_are_refused(call: Call) -> None:
     assert_refused(call("cite", "none"), "none: expected a folder of jaxnas score")
     Path("damaged").mkdir()
     Path("damaged/training.json").write_text("{")
-    assert_refused(call("cite", "damaged"), "training.json: expected the settings of a run")
+    assert_refused(
+        call("cite", "damaged"), "training.json is damaged: expected the settings of a run"
+    )
