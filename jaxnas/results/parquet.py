@@ -42,9 +42,10 @@ def table_in(data: bytes) -> pa.Table:
             schema = file.schema_arrow
             _check_columns(schema)
             texts = [field.name for field in schema if _is_text(field.type)]
-            file = pq.ParquetFile(
-                pa.BufferReader(data), page_checksum_verification=True, read_dictionary=texts
-            )
+            if texts:  # as dictionaries, so that one long text in many rows is no longer than once
+                file = pq.ParquetFile(
+                    pa.BufferReader(data), page_checksum_verification=True, read_dictionary=texts
+                )
             table = file.read(use_threads=False)
             table.validate(full=True)
             return _with_texts(table, schema, max(_MOST_UNPACKED, _MOST_TIMES * len(data)))

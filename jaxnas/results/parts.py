@@ -107,7 +107,7 @@ def read_part(path: Path, settings: Mapping[str, JSON]) -> pa.Table:
 def _check_run(table: pa.Table, settings: Mapping[str, JSON]) -> None:
     """Raises DamagedPartError if a part says that it is of a run with other settings."""
     stored = (table.schema.metadata or {}).get(SETTINGS)
-    if stored is None:
+    if stored is None or stored == canonical(settings).encode():
         return
     try:
         check_run(parse_json(stored), settings, current_settings)

@@ -73,8 +73,8 @@ def parse_by(text: str) -> tuple[str, ...]:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ResultsError(
-            f"score {quoted(text)}: expected different scores, got {quoted(twice[0])} twice; name "
-            "each once"
+            f"score {quoted(text)}: expected different scores, got {shortened(twice[0])} twice; "
+            "name each once"
         )
     return names
 

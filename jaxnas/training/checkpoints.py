@@ -71,16 +71,23 @@ class Checkpoints(Generic[AnyRow]):
             raise self._damaged(folder, one_line(error)) from error
 
     def save(self, state: Any, curve: Sequence[AnyRow]) -> None:
-        """Keeps the state after the curve's last epoch, then lets go of the one before."""
+        """Keeps the state after the curve's last epoch, then lets go of the one before.
+
+        Raises:
+            ResultsError: the disk refuses; the one before is kept.
+        """
         kept = jax.device_get(state)._asdict()
         epochs = [asdict(epoch) for epoch in curve]
         told = {"epochs": epochs, "run": self._run, "checksum": _checksum(kept, epochs)}
-        self._manager.save(
-            curve[-1].epoch,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(kept), curve=ocp.args.JsonSave(told)
-            ),
-        )
+        args = ocp.args.Composite(state=ocp.args.StandardSave(kept), curve=ocp.args.JsonSave(told))
+        try:
+            self._manager.save(curve[-1].epoch, args=args)
+        except (OSError, RuntimeError, ValueError) as error:  # tensorstore has no error of its own
+            raise ResultsError(
+                f"{shown(self._folder)} could not be written ({one_line(error)}): expected a "
+                "folder on a disk with free space that this user may read and write; mend it or "
+                "choose another folder, what was written before is kept."
+            ) from error
 
     def newest(self, like: State) -> tuple[State, tuple[AnyRow, ...]] | None:
         """The newest state, in host memory, and its curve; None where there is none.

@@ -18,7 +18,8 @@ from jaxnas.references import REFERENCES
 
 def write_settings(path: Path, file: str, **settings: Any) -> Path:
     path.mkdir(parents=True, exist_ok=True)
-    (path / file).write_text(json.dumps({"format": "x", "version": 1, "settings": settings}))
+    name = {"training.json": "jaxnas-training", "search.json": "jaxnas-oneshot"}[file]
+    (path / file).write_text(json.dumps({"format": name, "version": 1, "settings": settings}))
     return path
 
 
@@ -67,4 +68,6 @@ def test_other_folders_are_refused(call: Call) -> None:
     assert_refused(call("cite", "none"), "none: expected a folder of jaxnas score")
     Path("damaged").mkdir()
     Path("damaged/training.json").write_text("{")
-    assert_refused(call("cite", "damaged"), "training.json: expected the settings of a run")
+    assert_refused(
+        call("cite", "damaged"), "training.json is damaged: expected the settings of a run"
+    )

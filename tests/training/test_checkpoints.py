@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from jaxnas.results import ResultsError
@@ -141,3 +142,19 @@ def test_a_curve_of_other_epochs_is_refused(kept: Path, tmp_path: Path) -> None:
     shutil.copytree(kept, tmp_path / "c")
     (tmp_path / "c/2").rename(tmp_path / "c/1")
     refused(tmp_path / "c")
+
+
+def test_a_disk_that_refuses_is_one_sentence_and_the_one_before_is_kept(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(kept, tmp_path / "c")
+    with Checkpoints(tmp_path / "c", Row, RUN) as checkpoints:
+        with monkeypatch.context() as patch:
+            patch.setattr(ocp.CheckpointManager, "save", full)
+            with pytest.raises(ResultsError, match=r"c could not be written \(OSError: .*full"):
+                checkpoints.save(state(3), (*CURVE, Row(3, 0.1)))
+        assert same(checkpoints.newest(state()))
+
+
+def full(*_: Any, **__: Any) -> None:
+    raise OSError(28, "full")
