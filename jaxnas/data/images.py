@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from jaxnas import checks
+from jaxnas.checks import ranges
+
 _CHUNK = 1024  # images counted at a time, so that the statistics need little memory
 
 
@@ -133,11 +136,11 @@ class Images:
             x [B, H, W, 3] of `dtype`, normalised; y int32 [B].
 
         Raises:
-            DataError: the size is not within 1 to N, or the seed is negative.
+            DataError: there are not so many images.
+            ValueError: the size is no whole number of at least 1, or the seed none from 0.
         """
         total = len(self.x_train)
-        if size < 1:
-            raise DataError(f"batch of {size} asked for; ask for at least 1 image")
+        size = checks.checked("batch size", size, ranges.BatchSize)
         if size > total:
             raise DataError(
                 f"batch of {size} asked for, but {self.name} has {total:,} training images; "
@@ -227,11 +230,9 @@ def random_order(total: int, seed: int) -> NDArray[np.intp]:
         [total], a permutation.
 
     Raises:
-        DataError: the seed is negative.
+        ValueError: the seed is no whole number from 0.
     """
-    if seed < 0:
-        raise DataError(f"seed {seed} is negative; give an integer from 0 up")
-    keys = np.random.PCG64(seed).random_raw(total)
+    keys = np.random.PCG64(checks.checked("seed", seed, ranges.Seed)).random_raw(total)
     return np.argsort(keys, kind="stable")
 
 

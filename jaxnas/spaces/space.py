@@ -96,6 +96,8 @@ class Space(Protocol):
         published: architectures that have a name, arch by name.
         choices: number of values of each entry of a code; every code within them is an
             architecture.
+        coded: mark before an architecture that is written as numbers, one for each entry of
+            `choices` and below it, in the coding that the field prints; empty where there is none.
     """
 
     @property
@@ -120,6 +122,8 @@ class Space(Protocol):
     def published(self) -> Mapping[str, str]: ...
     @property
     def choices(self) -> tuple[int, ...]: ...
+    @property
+    def coded(self) -> str: ...
 
     def parse(self, text: str) -> str:
         """The arch that a text writes, in any notation in use.

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnas.checks import checked, quoted, ranges, same_word, whole
 from jaxnas.spaces.darts.counts import KERNEL_SIZE, TWICE, CellShape, cell_shapes, check_network
 from jaxnas.spaces.darts.counts import STEM_MULTIPLIER as _STEM
 from jaxnas.spaces.darts.counts import count as count_network
@@ -61,6 +62,7 @@ class Darts:
     published: Mapping[str, str] = MappingProxyType(
         {name: str(genotype) for name, genotype in PUBLISHED.items()}
     )
+    coded: str = ""
     choices: tuple[int, ...] = 2 * tuple(n for target in TARGETS for n in (_NUM_OPS, target))
 
     def __repr__(self) -> str:
@@ -82,7 +84,7 @@ class Darts:
     def arch(self, index: int) -> str:
         """Raises ValueError: genotypes have no official index."""
         raise ValueError(
-            f"index {index}: expected a genotype, as {self.title} has no indices; "
+            f"index {quoted(index)}: expected a genotype, as {self.title} has no indices; "
             f"write {self.notation}"
         )
 
@@ -110,9 +112,8 @@ class Darts:
         Two raw 64-bit outputs of PCG64(seed) for each kind of cell make a number of 128 bits, and
         its fraction of 2^128 the cell's rank; numpy promises to keep that stream (NEP 19).
         """
-        if not 1 <= count <= 10_000_000:
-            raise ValueError(f"random:{count}: expected 1 to 10,000,000 genotypes")
-        raw = np.random.PCG64(seed).random_raw
+        count = whole("random:N", count, 1, ranges.MOST)
+        raw = np.random.PCG64(checked("seed", seed, ranges.Seed)).random_raw
         drawn: dict[str, None] = {}
         while len(drawn) < count:
             high_normal, low_normal, high_reduce, low_reduce = raw(4).tolist()
@@ -194,8 +195,8 @@ def genotype_of(text: str, *, searched: bool = True) -> Genotype:
     Raises:
         ValueError: it is none.
     """
-    text = text.strip()
-    genotype = PUBLISHED.get(text) or parse_genotype(text)
+    name = same_word(text, PUBLISHED)
+    genotype = parse_genotype(text) if name is None else PUBLISHED[name]
     if not searched:
         return genotype
     for kind in ("normal", "reduce"):
