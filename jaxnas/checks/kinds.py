@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from jaxnas.checks.numbers import LARGEST, flag, one_of, real, whole
-from jaxnas.checks.words import quoted
+from jaxnas.checks.numbers import LARGEST, flag, real, whole
+from jaxnas.checks.words import nearest, quoted
 
 # Digits as they are written in ASCII: Python's own int and float take "1_000" and those of every
 # script. No number has more characters than these.
@@ -90,7 +90,13 @@ class Word:
     known: tuple[str, ...]
 
     def check(self, name: str, value: Any) -> str:
-        return one_of(name, value, self.known)
+        if not isinstance(value, str) or value not in self.known:
+            hint = nearest(value, self.known) if isinstance(value, str) else ""
+            raise ValueError(
+                f"{name}: expected one of {', '.join(self.known)}, got {quoted(value)}"
+                + (f"; {hint}" if hint else "")
+            )
+        return value
 
     def parse(self, name: str, text: str) -> str:
         return self.check(name, text)

@@ -5,14 +5,15 @@ All commands use these and none of click's own types, so that a value is refused
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from jaxnas import checks
-from jaxnas.checks.kinds import Kind, Whole
+from jaxnas.checks.kinds import Kind, Whole, Word
 
 
 class Number(click.ParamType[Any]):
@@ -31,9 +32,9 @@ class Number(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The number that a text writes, or a default itself."""
-        if isinstance(value, str):
-            return self.kind.parse(_spelt(param), value)
-        return self.kind.check(_spelt(param), value)
+        take = self.kind.parse if isinstance(value, str) else self.kind.check
+        with _usage_errors(ctx):
+            return take(_spelt(param), value)
 
 
 class Choice(click.Choice[str]):
@@ -52,7 +53,8 @@ class Choice(click.Choice[str]):
         """The word, as it is known."""
         known = tuple(self.choices)
         found = checks.same_word(value, known) if self.loose else None
-        return checks.one_of(_spelt(param), found or value, known)
+        with _usage_errors(ctx):
+            return Word(known).check(_spelt(param), found or value)
 
 
 class Place(click.ParamType[Path]):
@@ -62,13 +64,21 @@ class Place(click.ParamType[Path]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path."""
-        return checks.check_path(_spelt(param), value)
+        with _usage_errors(ctx):
+            return checks.check_path(_spelt(param), value)
+
+
+@contextlib.contextmanager
+def _usage_errors(ctx: click.Context | None) -> Iterator[None]:
+    """Turns a refusal into one of click's, which names the command's help."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error), ctx) from error
 
 
 def _spelt(param: click.Parameter | None) -> str:
     """An option or an argument as its user writes it."""
-    if param is None:
-        return "value"
     if isinstance(param, click.Option):
         return max(param.opts, key=len)
-    return param.human_readable_name
+    return "value" if param is None else param.human_readable_name

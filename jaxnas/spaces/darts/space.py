@@ -17,13 +17,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnas.checks import checked, quoted, ranges, same_word, whole
+from jaxnas.checks import checked, quoted, ranges, same_word
 from jaxnas.spaces.darts.counts import KERNEL_SIZE, TWICE, CellShape, cell_shapes, check_network
 from jaxnas.spaces.darts.counts import STEM_MULTIPLIER as _STEM
 from jaxnas.spaces.darts.counts import count as count_network
 from jaxnas.spaces.darts.genotype import NODES, OPS, Gene, Genotype, Op, edges_of, parse_genotype
 from jaxnas.spaces.darts.published import PUBLISHED
-from jaxnas.spaces.space import CellGraph, Counts, GraphEdge, OpKind, Sizes, Space, structural_zeros
+from jaxnas.spaces.space import (
+    CellGraph,
+    Counts,
+    GraphEdge,
+    OpKind,
+    Sizes,
+    Space,
+    number_drawn,
+    structural_zeros,
+)
 
 TARGETS = tuple(node for node in NODES for _ in range(2))
 """The node that each of a cell's eight edges leads to."""
@@ -112,7 +121,7 @@ class Darts:
         Two raw 64-bit outputs of PCG64(seed) for each kind of cell make a number of 128 bits, and
         its fraction of 2^128 the cell's rank; numpy promises to keep that stream (NEP 19).
         """
-        count = whole("random:N", count, 1, ranges.MOST)
+        count = number_drawn(count, ranges.MOST, f"1 to {ranges.MOST:,} genotypes")
         raw = np.random.PCG64(checked("seed", seed, ranges.Seed)).random_raw
         drawn: dict[str, None] = {}
         while len(drawn) < count:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnas.checks import checked, ranges, whole
+from jaxnas.checks import checked, ranges
 from jaxnas.spaces.nb201.cells import (
     EDGES,
     NASLIB,
@@ -28,7 +28,16 @@ from jaxnas.spaces.nb201.cells import (
 )
 from jaxnas.spaces.nb201.counts import check_sizes, num_flops, num_params, widths
 from jaxnas.spaces.nb201.functions import is_connected, live_ops, representatives
-from jaxnas.spaces.space import CellGraph, Counts, GraphEdge, OpKind, Sizes, Space, structural_zeros
+from jaxnas.spaces.space import (
+    CellGraph,
+    Counts,
+    GraphEdge,
+    OpKind,
+    Sizes,
+    Space,
+    number_drawn,
+    structural_zeros,
+)
 
 _DRAWN: dict[Op, tuple[str, OpKind]] = {
     Op.SKIP: ("skip", "skip"),
@@ -104,7 +113,7 @@ class NB201:
         Cell i has the i-th raw 64-bit output of PCG64(seed) as its key, and those with the lowest
         keys are drawn, lowest first; numpy promises to keep that stream (NEP 19).
         """
-        count = whole("random:N", count, 1, NUM_CELLS, f"as {self.title} has no more")
+        count = number_drawn(count, NUM_CELLS, f"1 to {NUM_CELLS} cells of {self.title}")
         keys = np.random.PCG64(checked("seed", seed, ranges.Seed)).random_raw(NUM_CELLS)
         archs = _archs()
         return tuple(archs[i] for i in np.argsort(keys, kind="stable")[:count].tolist())
