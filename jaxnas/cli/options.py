@@ -14,7 +14,7 @@ import click
 from jaxnas import checks
 from jaxnas.checks import ranges
 from jaxnas.checks.kinds import Flag, OrNone, Several, Text, Word
-from jaxnas.cli.values import Choice, Number, Place
+from jaxnas.cli.values import Choice, DataSet, Number, Place
 from jaxnas.spaces import DEFAULT, SPACES
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def images(default: str | None = "digits", *, test: bool = False) -> Decorator:
     rest: dict[str, Any] = {"required": True} if default is None else {"default": default}
     return click.option(
         "--dataset",
+        type=DataSet(),
         **rest,
         show_default=default is not None,
         metavar="NAME_OR_NPZ",

@@ -68,6 +68,20 @@ class Place(click.ParamType[Path]):
             return checks.check_path(_spelt(param), value)
 
 
+class DataSet(click.ParamType[str]):
+    """The name of a data set of images, or the path of a file."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name as it is known, or the path."""
+        from jaxnas import data
+
+        with _usage_errors(ctx):
+            path = checks.check_path(_spelt(param), value)
+            return data.named(value, data.names()) or str(path)
+
+
 @contextlib.contextmanager
 def _usage_errors(ctx: click.Context | None) -> Iterator[None]:
     """Turns a refusal into one of click's, which names the command's help."""

@@ -9,6 +9,7 @@ from jaxnas.data.images import (
     normalise,
     random_order,
 )
+from jaxnas.data.names import named
 from jaxnas.data.pickles import UnsafePickleError, read_batch
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "data_folder",
     "digits",
     "load",
+    "named",
     "names",
     "normalise",
     "random_order",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from jaxnas.checks import one_line
 from jaxnas.data.images import DataError, Images
+from jaxnas.data.names import named
 from jaxnas.data.pickles import read_batch
 
 _DIGITS_TRAIN = 1500  # of 1,797; the last 297 are the test set
@@ -138,8 +139,8 @@ def load(
     """Reads a dataset by its name, or an `.npz` file by its path.
 
     Args:
-        name_or_path: `digits` (needs no file), `cifar10`, `cifar100`, `imagenet16-120`, or the
-            path of an `.npz` (see `read_npz`).
+        name_or_path: `digits` (needs no file), `cifar10`, `cifar100`, `imagenet16-120`, however
+            they are written (see `named`), or the path of an `.npz` (see `read_npz`).
         data_dir: the folder of the published files (see `data_folder`). A folder that
             torchvision downloaded CIFAR into will do.
         download: False to use files that are there already, and no network.
@@ -154,10 +155,11 @@ def load(
             wrong form.
         UnsafePickleError: a published file is not what it should be.
     """
-    if name_or_path == "digits":
+    name = named(name_or_path, names(sources))
+    if name == "digits":
         return digits()
-    if isinstance(name_or_path, str) and name_or_path in sources:
-        return _read_source(sources[name_or_path], data_folder(data_dir), download=download)
+    if name is not None:
+        return _read_source(sources[name], data_folder(data_dir), download=download)
     path = Path(name_or_path).expanduser()
     if path.suffix != ".npz" and not path.exists():
         raise DataError(

@@ -115,7 +115,13 @@ class Oracle:
             OracleError: the table lacks the value of one of them, or of all; or there is no such
                 cell.
         """
-        asked = _whole_numbers(cells)
+        given = np.asarray(cells)
+        if given.dtype.kind not in "iu" and given.size:
+            raise OracleError(
+                f"cells: expected official indices, whole numbers, got {quoted(cells)}; "
+                "give them as integers"
+            )
+        asked = given.astype(np.int64)
         outside = asked[(asked < 0) | (asked >= self.space.size)]
         if outside.size:
             raise OracleError(
@@ -320,21 +326,3 @@ def _epochs(epochs: Any) -> int:
             f"number of epochs: expected one of {', '.join(map(str, EPOCHS))}, got {quoted(epochs)}"
         )
     return known[0]
-
-
-def _whole_numbers(cells: ArrayLike) -> NDArray[np.int64]:
-    """Indices as an array.
-
-    Raises:
-        OracleError: one is no whole number.
-    """
-    try:
-        asked = np.asarray(cells)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise OracleError(f"cells: expected official indices, got {quoted(cells)}") from error
-    if asked.size and asked.dtype.kind not in "iu":
-        raise OracleError(
-            f"cells: expected official indices, whole numbers, got {quoted(asked.flat[0])} among "
-            "them; leave it out"
-        )
-    return asked.astype(np.int64)

@@ -11,7 +11,7 @@ import pytest
 
 from jaxnas.checks.kinds import Real, Whole
 from jaxnas.cli.main import jaxnas, run
-from jaxnas.cli.values import Choice, Number, Place
+from jaxnas.cli.values import Choice, DataSet, Number, Place
 
 LONG = "x" * 5000
 BAD_NUMBERS = (
@@ -75,7 +75,7 @@ def bad_texts(kind: click.ParamType) -> tuple[str, ...]:
         return tuple(text for text in BAD_NUMBERS if not is_taken(kind.kind, text))
     if isinstance(kind, Choice):
         return BAD_WORDS
-    return BAD_PATHS if isinstance(kind, Place) else ()
+    return BAD_PATHS if isinstance(kind, Place | DataSet) else ()
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -112,7 +112,7 @@ def test_what_an_option_does_not_take_ends_at_once_in_one_line(
 
 def test_numbers_are_taken_as_they_are_written_everywhere() -> None:
     kinds = {type(kind) for _, _, _, types in CASES for kind in types}
-    own = {Number, Choice, Place}
+    own = {Number, Choice, Place, DataSet}
     assert own <= kinds
     assert kinds - own == {type(click.STRING)}
     assert sum(isinstance(kind, Number) for _, _, _, types in CASES for kind in types) > 100
@@ -198,3 +198,10 @@ def test_data_sets_are_taken_as_the_field_writes_them(
 ) -> None:
     asked = ["simulate", "rea", "--dataset", name, "--oracle", "none.npz"]
     assert "none.npz does not exist" in refused(asked, capsys)
+
+
+def test_half_a_data_set_is_no_data_set(capsys: pytest.CaptureFixture[str]) -> None:
+    for asked in (["score"], ["simulate", "rea", "--oracle", "none.npz"]):
+        line = refused([*asked, "--dataset", "cifar10-valid"], capsys)
+        assert "expected" in line
+        assert "cifar10" in line
