@@ -115,7 +115,10 @@ class Oracle:
             OracleError: the table lacks the value of one of them, or of all; or there is no such
                 cell.
         """
-        given = np.asarray(cells)
+        try:
+            given = np.asarray(cells)
+        except ValueError:  # a ragged list
+            given = np.asarray(None)
         if given.dtype.kind not in "iu" and given.size:
             raise OracleError(
                 f"cells: expected official indices, whole numbers, got {quoted(cells)}; "
