@@ -23,7 +23,7 @@ Seed = Annotated[int, Whole(0)]
 """A random seed."""
 
 SeedOfWords = Annotated[int, Whole(0, 2**32 - 1)]
-"""A random seed of 32 bits, as a search on a supernet has it."""
+"""A random seed of 32 bits: of a larger one JAX takes the lowest, as those of another seed."""
 
 Channels = Annotated[int, Whole(1, 4096)]
 """Channels of the first stage or cell."""

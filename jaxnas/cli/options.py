@@ -92,7 +92,14 @@ def seeds(text: str) -> Decorator:
     )
 
 
-seed = click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed.")
+def _seed(kind: Any) -> Decorator:
+    return click.option(
+        "--seed", type=Number(kind), default=0, show_default=True, help="Random seed."
+    )
+
+
+seed = _seed(ranges.Seed)
+seed_of_words = _seed(ranges.SeedOfWords)
 
 
 def out(text: str, *, required: bool = False) -> Decorator:

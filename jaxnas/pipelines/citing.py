@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxnas import references, results, spaces
+from jaxnas.checks import check_path
 from jaxnas.proxies import catalogue
 from jaxnas.results import SCORES_FILE, ResultsError
 from jaxnas.scoring import read_table
@@ -48,7 +49,7 @@ def cite(folder: str | os.PathLike[str]) -> str:
     Raises:
         ResultsError: there is no such folder, or it is none of these.
     """
-    return references.cite(used(Path(folder)))
+    return references.cite(used(check_path("folder", folder)))
 
 
 def used(folder: Path) -> tuple[str, ...]:

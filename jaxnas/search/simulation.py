@@ -112,7 +112,8 @@ def simulate(
     chosen = find_method(method)
     of_run = _replaced(chosen, settings)
     count = chosen.runs if runs is None else checked("runs", runs, ranges.Runs)
-    seed = checked("seed", seed, ranges.Seed)
+    by_gradient = isinstance(of_run, Descent)
+    seed = checked("seed", seed, ranges.SeedOfWords if by_gradient else ranges.Seed)
     given = [datasets] if isinstance(datasets, str) else datasets
     names = list(dict.fromkeys(known_dataset("datasets", name) for name in given))
     search_on = None if search_on is None else known_dataset("search_on", search_on)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import itertools
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from jaxnas.spaces import SPACES, nb201, select
 from jaxnas.spaces.darts import DARTS_V2
-from jaxnas.spaces.nb201.cells import naslib_to_ops
+from jaxnas.spaces.nb201 import naslib_to_ops
 from jaxnas.spaces.notation import bare, decoded
 
 NB201, DARTS = SPACES["nb201"], SPACES["darts"]
@@ -301,6 +303,19 @@ def test_files_are_read_by_their_byte_order_mark(encode, tmp_path) -> None:
 )
 def test_what_selects_nothing_is_refused_in_one_short_sentence(selection: object) -> None:
     refusal(selection)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_only_a_regular_file_of_a_bounded_size_is_read(kind: str, tmp_path) -> None:
+    path = tmp_path / "cells"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = Path("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            file.truncate(10**12)
+    assert "cannot be a list of architectures" in refusal(f"@{path}")
 
 
 def test_arrays_of_whole_numbers_are_indices() -> None:

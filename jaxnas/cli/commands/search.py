@@ -68,7 +68,7 @@ def _command(method: str) -> click.Command:
         metavar="PATH",
         help="A table of accuracies, or the benchmark's archive, to show those of what is found.",
     )
-    @options.seed
+    @options.seed_of_words
     @_recipe_options(method)
     @click.option(
         "--set",

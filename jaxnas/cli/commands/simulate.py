@@ -132,7 +132,7 @@ def _command(method: Method) -> click.Command:
         show_default=True,
         help="Number of searches to run.",
     )
-    @options.seed
+    @(options.seed_of_words if isinstance(method.settings, Descent) else options.seed)
     @options.several(*(_option(name, method.settings) for name in fields))
     @options.out("Folder that the tables are written to as well.")
     def command(

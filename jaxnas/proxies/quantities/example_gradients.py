@@ -134,7 +134,7 @@ class ExampleGradients:
     parameters: ranges.Count | None = None
     examples: ranges.Count | None = None
     centred: bool = False
-    seed: ranges.Seed = 0
+    seed: ranges.SeedOfWords = 0
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -133,7 +133,7 @@ def search_by_gradient(
     """
     at_once = checked("at_once", at_once, ranges.Count)
     numbers = list(several_whole("seeds", seeds, most=2**32 - 1))
-    root = jax.random.key(checked("seed", seed, ranges.Seed))
+    root = jax.random.key(checked("seed", seed, ranges.SeedOfWords))
     tables = _Tables(
         by_ops(1 - rewards / 100, jnp.float32, space),
         by_ops(seconds, jnp.float32, space),

@@ -79,7 +79,7 @@ class Darts:
 
     def parse(self, text: str) -> str:
         """The genotype; see `Space.parse`."""
-        return str(genotype_of(text))
+        return str(genotype_of(checked("architecture", text, str)))
 
     def encode(self, arch: str) -> tuple[int, ...]:
         """(operation, source) of each of 16 edges; see `Space.encode`."""
@@ -185,7 +185,7 @@ class _AllGenotypes(Darts):
 
     def parse(self, text: str) -> str:
         """The genotype, whatever edges it has; see `Space.parse`."""
-        return str(genotype_of(text, searched=False))
+        return str(genotype_of(checked("architecture", text, str), searched=False))
 
     @property
     def trainable(self) -> Space:

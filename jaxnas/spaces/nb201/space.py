@@ -68,7 +68,7 @@ class NB201:
 
     def parse(self, text: str) -> str:
         """The arch string; see `Space.parse`."""
-        return ops_to_arch(cell_from_text(text))
+        return ops_to_arch(cell_from_text(checked("architecture", text, str)))
 
     def encode(self, arch: str) -> tuple[int, ...]:
         """Six operations; see `Space.encode`."""
