@@ -10,7 +10,7 @@ from jaxnas.checks import ranges
 from jaxnas.checks.files import damaged, in_words, opened, read_bytes, shown
 from jaxnas.checks.kinds import Kind, check_fields, checked, kind_of, kinds_of, parsed
 from jaxnas.checks.numbers import LARGEST, flag, one_of, real, several_whole, whole
-from jaxnas.checks.places import check_path, folder_to_write, place_to_write
+from jaxnas.checks.places import at_home, check_path, folder_to_write, place_to_write
 from jaxnas.checks.words import (
     nearest,
     one_line,
@@ -24,6 +24,7 @@ from jaxnas.checks.words import (
 __all__ = [
     "LARGEST",
     "Kind",
+    "at_home",
     "check_fields",
     "check_path",
     "checked",

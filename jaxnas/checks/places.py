@@ -48,6 +48,14 @@ def check_path(name: str, value: Any) -> Path:
     return Path(text)
 
 
+def at_home(path: str | os.PathLike[str]) -> Path:
+    """A path with the folder of a user for "~"; as it is where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def folder_to_write(name: str, value: Any) -> Path:
     """A folder that is there or can be made, and in which files can be kept.
 

@@ -16,7 +16,7 @@ import numpy as np
 import pooch  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.checks import one_line
+from jaxnas.checks import at_home, check_path, one_line
 from jaxnas.data.images import DataError, Images
 from jaxnas.data.names import named
 from jaxnas.data.pickles import read_batch
@@ -160,7 +160,7 @@ def load(
         return digits()
     if name is not None:
         return _read_source(sources[name], data_folder(data_dir), download=download)
-    path = Path(name_or_path).expanduser()
+    path = at_home(check_path("dataset", name_or_path))
     if path.suffix != ".npz" and not path.exists():
         raise DataError(
             f"no dataset {str(name_or_path)!r}: give one of {', '.join(names(sources))}, "
@@ -177,7 +177,7 @@ def data_folder(data_dir: str | os.PathLike[str] | None = None) -> Path:
             user's cache folder, as the operating system has it.
     """
     chosen = data_dir or os.environ.get("JAXNAS_DATA") or pooch.os_cache("jaxnas")
-    return Path(chosen).expanduser()
+    return at_home(chosen)
 
 
 def digits() -> Images:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from jaxnas.checks import checked, ranges
+from jaxnas.checks import at_home, check_path, checked, ranges
 from jaxnas.evaluation import baselines as counting
 from jaxnas.evaluation.scores import values
 from jaxnas.oracle import Oracle
@@ -218,7 +217,7 @@ def _scores(settings: Picking, space: Space) -> _Scores:
             )
         return dict(zip(archs, counts[by].tolist(), strict=True))
     if not isinstance(table, pa.Table):
-        table = read_finished(Path(table).expanduser())
+        table = read_finished(at_home(check_path("scores", table)))
     if space_of(table).name != space.name:
         raise ValueError(
             f"scores: expected a table of {space.title}, whose accuracies the oracle has, got one "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import codecs
 import re
+import warnings
 
+_LONGEST = 10_000
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’"}
 
 # Where a list of quoted notations has one end and the next begin.
@@ -27,6 +30,20 @@ def bare(text: str) -> str:
         if inner == text:
             return text
         text = inner
+
+
+def python_of(text: str) -> list[ast.stmt]:
+    """The statements that a text is in Python, none of which is executed, without its warnings.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: it is none, or longer than any
+            notation.
+    """
+    if len(text) > _LONGEST:
+        raise ValueError("longer than any architecture")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text.strip()).body
 
 
 def decoded(content: bytes) -> str:

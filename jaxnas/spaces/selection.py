@@ -18,7 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from jaxnas.checks import check_path, quoted, ranges, read_bytes, same_word, shortened, unknown
+from jaxnas.checks import (
+    at_home,
+    check_path,
+    quoted,
+    ranges,
+    read_bytes,
+    same_word,
+    shortened,
+    unknown,
+)
 from jaxnas.checks.kinds import Whole
 from jaxnas.spaces.notation import bare, decoded
 from jaxnas.spaces.space import Space
@@ -147,7 +156,7 @@ def _from_spec(spec: str, space: Space, seed: int) -> tuple[str, ...]:
             )
         return tuple(map(space.arch, range(space.size)))
     if spec.startswith("@"):
-        return _from_file(check_path("cells @FILE", spec[1:]).expanduser(), space)
+        return _from_file(at_home(check_path("cells @FILE", spec[1:])), space)
     if spec.startswith("random:"):
         return space.draw(_number(spec.removeprefix("random:"), spec, space), seed)
     coded = space.coded and spec.startswith(space.coded)

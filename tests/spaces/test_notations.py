@@ -305,6 +305,18 @@ def test_what_selects_nothing_is_refused_in_one_short_sentence(selection: object
     refusal(selection)
 
 
+def test_a_home_that_there_is_not_is_a_file_that_there_is_not() -> None:
+    with pytest.raises(FileNotFoundError):
+        select("@~nobody-of-this-name/cells", NB201)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("text", ["Genotype(1if 2else 3)", "(1if 2else 3, '\\d')", "(1)()"])
+def test_texts_that_python_warns_of_are_refused_without_a_warning(text: str) -> None:
+    for space in (NB201, DARTS):
+        refusal(text, space)
+
+
 @pytest.mark.parametrize("kind", ["pipe", "device", "large"])
 def test_only_a_regular_file_of_a_bounded_size_is_read(kind: str, tmp_path) -> None:
     path = tmp_path / "cells"

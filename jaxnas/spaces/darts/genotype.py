@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxnas.checks import quoted, shortened
-from jaxnas.spaces.notation import bare
+from jaxnas.spaces.notation import bare, python_of
 
 
 class Op(enum.IntEnum):
@@ -46,7 +46,6 @@ EDGES = tuple((source, target) for target in NODES for source in range(target))
 
 _FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 _UNUSED = ("connectN", "connects")
-_LONGEST_TEXT = 10_000
 
 # What stands before a genotype in a file of genotypes or a log: a name, a module, a date.
 _BEFORE = re.compile(r"^[\w\s.,:;/=\[\]-]*\bGenotype(?=\()")
@@ -212,9 +211,7 @@ def _fields(text: str) -> dict[Any, Any]:
 
 def _python_fields(text: str) -> dict[Any, Any]:
     """The fields of a call of `Genotype` or of a dict display."""
-    if len(text) > _LONGEST_TEXT:
-        raise ValueError("longer than any genotype")
-    match ast.parse(_BEFORE.sub("Genotype", text.strip(), count=1)).body:
+    match python_of(_BEFORE.sub("Genotype", text.strip(), count=1)):
         case [ast.Expr(value=node)]:
             return _fields_of(node)
     raise ValueError("not one expression")

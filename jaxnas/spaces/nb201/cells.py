@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxnas.checks import quoted, shortened, whole
-from jaxnas.spaces.notation import bare
+from jaxnas.spaces.notation import bare, python_of
 
 
 class Op(enum.IntEnum):
@@ -60,7 +60,6 @@ _STRUCTURE = re.compile(r"\w*\(4 nodes with (.*)\)", re.DOTALL)
 
 _NODES = (1, 2, 3)
 _SHUFFLE_SEED = 88
-_LONGEST_TUPLES = 10_000
 
 
 def as_ops(ops: npt.ArrayLike) -> npt.NDArray[np.int8]:
@@ -246,8 +245,9 @@ def _from_naslib(text: str) -> tuple[int, ...]:
 def _from_tuples(text: str) -> tuple[int, ...]:
     """Op codes of AutoDL-Projects' nodes, each a tuple of (op, source node)."""
     try:
-        nodes = ast.literal_eval(text) if len(text) <= _LONGEST_TUPLES else None
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        (statement,) = python_of(text)
+        nodes = ast.literal_eval(statement.value) if isinstance(statement, ast.Expr) else None
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         nodes = None
     if isinstance(nodes, Sequence) and len(nodes) == len(EDGES) and all(_is_code(n) for n in nodes):
         raise ValueError(
