@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxnas import checks
@@ -79,6 +79,7 @@ def test_fields_are_python_s_own_and_stay_as_they_were_written() -> None:
     assert dataclasses.replace(found, most=5).most == 5
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**30), 10**30))
 def test_whole_numbers_are_read_as_they_are_written(number: int) -> None:
     if 1 <= number <= 9:
@@ -88,6 +89,7 @@ def test_whole_numbers_are_read_as_they_are_written(number: int) -> None:
             parsed("n", str(number), Annotated[int, Whole(1, 9)])
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_real_numbers_are_read_as_python_writes_them(number: float) -> None:
     assert parsed("r", repr(number), float) == number

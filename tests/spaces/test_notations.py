@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxnas.spaces import SPACES, nb201, select
@@ -59,6 +59,7 @@ def test_numbers_that_are_marked_are_naslib_s_cell(text: str, tmp_path) -> None:
     assert select(f"@{path}", NB201) == (NB201.arch(7), NASLIB_ARCH)
 
 
+@settings(deadline=None)
 @given(CODES)
 def test_naslib_s_coding_by_edges(codes: tuple[int, ...]) -> None:
     names = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
@@ -72,6 +73,7 @@ def test_naslib_s_coding_by_edges(codes: tuple[int, ...]) -> None:
     assert nb201.ops_to_arch(naslib_to_ops(codes)) == written
 
 
+@settings(deadline=None)
 @given(CODES)
 def test_six_small_numbers_are_refused_with_both_readings(codes: tuple[int, ...]) -> None:
     written = ",".join(map(str, codes))
@@ -246,6 +248,7 @@ def test_what_is_no_genotype_is_refused(text: str) -> None:
 # Texts.
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_marks_and_quotes_are_taken_off_once_and_for_all(text: str) -> None:
     assert bare(bare(text)) == bare(text)
