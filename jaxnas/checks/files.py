@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from jaxnas.checks.words import printable, quoted
+from jaxnas.checks.words import printable
 
 _LONGEST_PATH = 500
 
@@ -87,22 +87,6 @@ def shown(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path)
     line = printable(text[:_LONGEST_PATH]).replace("\n", "\\n").replace("\t", "\\t")
     return line + ("…" if len(text) > _LONGEST_PATH else "")
-
-
-def user_path(path: str | os.PathLike[str], what: str, error: type[Exception] = ValueError) -> Path:
-    """A path that a user gave, with ~ as the home folder; one of an unknown user stays as it is.
-
-    Args:
-        path: what was given.
-        what: it is the path of, which opens the sentence.
-        error: what is raised where it is none.
-
-    Raises:
-        error: it is no text and no path.
-    """
-    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise error(f"{what}: expected a path, got {quoted(path)}; give it as text")
-    return Path(os.path.expanduser(path))  # noqa: PTH111  # pathlib's fails for unknown users
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:

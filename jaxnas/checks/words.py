@@ -34,6 +34,22 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else ""
 
 
+def same_word(text: Any, known: Iterable[str]) -> str | None:
+    """The known word that a text is but for case, spaces, hyphens and underscores; None for none.
+
+    Args:
+        text: what came; the field writes "CIFAR-10", "cifar10" and "CIFAR_10".
+        known: words that differ in more than that.
+    """
+    if not isinstance(text, str) or len(text) > _LONGEST:
+        return None
+    return next((word for word in known if _bare(word) == _bare(text)), None)
+
+
+def _bare(word: str) -> str:
+    return "".join(character for character in word.casefold() if character not in " -_\t\n")
+
+
 def quoted(value: Any, length: int = _LONGEST) -> str:
     """A value as Python writes it, on one line, cut, and safe to show on a terminal."""
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:

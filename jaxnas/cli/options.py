@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import types
-import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import click
 
+from jaxnas import checks
+from jaxnas.checks import ranges
+from jaxnas.checks.kinds import Flag, OrNone, Several, Text, Word
+from jaxnas.cli.values import Choice, DataSet, Number, Place
 from jaxnas.spaces import DEFAULT, SPACES
 
 if TYPE_CHECKING:
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
 Decorator: TypeAlias = Callable[[Any], Any]
 NoiseRange: TypeAlias = tuple[float, float] | None
 
-PATH = click.Path(path_type=Path)
-COUNT = click.IntRange(min=1)
+PATH = Place()
+COUNT = Number(ranges.Count)
+SEED = Number(ranges.Seed)
 
 
 def several(*options: Decorator) -> Decorator:
@@ -41,7 +44,7 @@ def several(*options: Decorator) -> Decorator:
 # Which architectures.
 space = click.option(
     "--space",
-    type=click.Choice(list(SPACES)),
+    type=Choice(list(SPACES)),
     default=DEFAULT.name,
     show_default=True,
     help="Search space of the architectures; `jaxnas spaces` lists them.",
@@ -74,6 +77,7 @@ def images(default: str | None = "digits", *, test: bool = False) -> Decorator:
     rest: dict[str, Any] = {"required": True} if default is None else {"default": default}
     return click.option(
         "--dataset",
+        type=DataSet(),
         **rest,
         show_default=default is not None,
         metavar="NAME_OR_NPZ",
@@ -88,9 +92,14 @@ def seeds(text: str) -> Decorator:
     )
 
 
-seed = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
-)
+def _seed(kind: Any) -> Decorator:
+    return click.option(
+        "--seed", type=Number(kind), default=0, show_default=True, help="Random seed."
+    )
+
+
+seed = _seed(ranges.Seed)
+seed_of_words = _seed(ranges.SeedOfWords)
 
 
 def out(text: str, *, required: bool = False) -> Decorator:
@@ -98,19 +107,16 @@ def out(text: str, *, required: bool = False) -> Decorator:
     return click.option("--out", type=PATH, required=required, metavar="DIR", help=text)
 
 
-def refuse_files(*folders: Path | None) -> None:
-    """Raises ValueError where a folder is asked for and there is a file."""
+def check_folders(*folders: Path | None) -> None:
+    """Raises ValueError unless files can be kept in each folder; asked before the work."""
     for path in folders:
-        if path is not None and path.exists() and not path.is_dir():
-            raise ValueError(
-                f"{path}: expected a folder, or a path where there is none, got a file; choose "
-                "another path"
-            )
+        if path is not None:
+            checks.folder_to_write("folder", path)
 
 
 # How noise scores are rescaled.
 def _check_noise_range(_: click.Context, __: click.Parameter, value: NoiseRange) -> NoiseRange:
-    if value and not (all(map(math.isfinite, value)) and value[0] < value[1]):
+    if value and not value[0] < value[1]:
         raise ValueError(
             f"--noise-range: expected finite LOW < HIGH, got {value[0]} {value[1]}; give the "
             "lowest and the highest js"
@@ -121,7 +127,7 @@ def _check_noise_range(_: click.Context, __: click.Parameter, value: NoiseRange)
 noise_range: Decorator = click.option(
     "--noise-range",
     nargs=2,
-    type=float,
+    type=Number(ranges.Finite),
     metavar="LOW HIGH",
     callback=_check_noise_range,
     help="js by which the noise scores (sns, lns, mnjs) are rescaled to [0, 1].  [default: the "
@@ -148,9 +154,16 @@ class Machine(NamedTuple):
         """Readies the process, before JAX is imported; may replace it and not return.
 
         Raises:
-            ValueError: the folder of compiled programs is a file.
+            ValueError: no compiled programs can be kept in their folder, or that of the data sets
+                is a file.
         """
-        refuse_files(self.cache_dir)
+        if not self.no_cache:
+            check_folders(self.cache_dir)
+        if self.data_dir is not None and self.data_dir.exists() and not self.data_dir.is_dir():
+            raise ValueError(
+                f"{self.data_dir}: expected the folder of the data sets, got a file; choose "
+                "another path"
+            )
         if start:
             start(self.devices)
 
@@ -195,10 +208,9 @@ def of_fields(
     texts: Mapping[str, str],
     defaults: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Decorator:
-    """Options for fields of a dataclass, whose types and defaults are read off it.
+    """Options for fields of a dataclass, whose kinds and defaults are read off it.
 
-    An option that the user does not give is None, see `given`; the dataclass has its default and
-    checks the values.
+    An option that the user does not give is None, see `given`; the dataclass has its default.
 
     Args:
         settings: the dataclass.
@@ -209,10 +221,10 @@ def of_fields(
         KeyError: a text is for no field.
     """
     fields = {field.name: field for field in dataclasses.fields(settings)}
-    hints = typing.get_type_hints(settings)
+    kinds = checks.kinds_of(settings)
     return several(
         *(
-            _of_field(name, hints[name], fields[name].default, text, defaults.get(name))
+            _of_field(name, kinds[name], fields[name].default, text, defaults.get(name))
             for name, text in texts.items()
         )
     )
@@ -223,36 +235,30 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _of_field(name: str, hint: Any, default: Any, text: str, words: str | None) -> Decorator:
+def _of_field(
+    name: str, kind: checks.Kind, default: Any, text: str, words: str | None
+) -> Decorator:
     spelt = "--" + name.replace("_", "-")
-    kind = _without_none(hint)
-    if kind is bool:
+    if isinstance(kind, OrNone):  # none is what is not given
+        kind = kind.kind
+    if isinstance(kind, Flag):
         spelt = f"{spelt}/--no-{name.replace('_', '-')}"
         words = words or (spelt.split("/")[0 if default else 1][2:])
     elif words is None and default not in (None, dataclasses.MISSING):
         words = f"{default:g}" if isinstance(default, float) else str(default)
     note = f"{text}  [default: {words}]" if words else text
-    choices = _literals(kind)
-    return click.option(
-        spelt,
-        name,
-        default=None,
-        type=click.Choice(choices) if choices else None if kind is bool else kind,
-        help=note,
-    )
+    return click.option(spelt, name, default=None, type=type_of(kind), help=note)
 
 
-def _without_none(hint: Any) -> Any:
-    """The type of which a hint "T | None" is, or the hint itself."""
-    members = [member for member in typing.get_args(hint) if member is not types.NoneType]
-    several_types = typing.get_origin(hint) in (types.UnionType, typing.Union)
-    return members[0] if several_types and len(members) == 1 else hint
-
-
-def _literals(hint: Any) -> list[str]:
-    """The values of a Literal, or of a union of several; none for another type."""
-    if typing.get_origin(hint) is Literal:
-        return [str(value) for value in typing.get_args(hint)]
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return [value for member in typing.get_args(hint) for value in _literals(member)]
-    return []
+def type_of(kind: checks.Kind) -> Any:
+    """What click takes for a kind of value; one of each for several of a number not said."""
+    match kind:
+        case OrNone(inner) | Several(inner, None):
+            return type_of(inner)
+        case Several(inner, int(count)):
+            return (type_of(inner),) * count
+        case Flag() | Text():
+            return None
+        case Word(known):
+            return Choice(known)
+    return Number(kind)

@@ -9,6 +9,7 @@ from jaxnas.data.images import (
     normalise,
     random_order,
 )
+from jaxnas.data.names import named
 from jaxnas.data.pickles import UnsafePickleError, read_batch
 from jaxnas.data.sources import SOURCES, Source
 
@@ -23,6 +24,7 @@ __all__ = [
     "data_folder",
     "digits",
     "load",
+    "named",
     "names",
     "normalise",
     "random_order",

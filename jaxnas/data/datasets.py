@@ -16,6 +16,7 @@ from jaxnas.data.batches import joined, read_batches
 from jaxnas.data.download import difference
 from jaxnas.data.download import download as fetch
 from jaxnas.data.images import DataError, Images
+from jaxnas.data.names import named
 from jaxnas.data.npz import read_arrays
 from jaxnas.data.remedies import from_zero
 from jaxnas.data.sources import SOURCES, Source
@@ -39,8 +40,8 @@ def load(
     """Reads a dataset by its name, or an `.npz` file by its path.
 
     Args:
-        name_or_path: `digits` (needs no file), `cifar10`, `cifar100`, `imagenet16-120`, or the
-            path of an `.npz` (see `read_npz`).
+        name_or_path: `digits` (needs no file), `cifar10`, `cifar100`, `imagenet16-120`, however
+            they are written (see `named`), or the path of an `.npz` (see `read_npz`).
         data_dir: the folder of the published files (see `data_folder`). A folder that
             torchvision downloaded CIFAR into will do.
         download: False to use files that are there already, and no network.
@@ -55,11 +56,12 @@ def load(
             wrong form.
         UnsafePickleError: a published file is not what it should be.
     """
-    if name_or_path == "digits":
+    name = named(name_or_path, names(sources))
+    if name == "digits":
         return digits()
-    if isinstance(name_or_path, str) and name_or_path in sources:
-        return _read_source(sources[name_or_path], data_folder(data_dir), download=download)
-    path = user_path(name_or_path, "dataset", DataError)
+    if name is not None:
+        return _read_source(sources[name], data_folder(data_dir), download=download)
+    path = user_path("dataset", name_or_path, DataError)
     if path.suffix != ".npz" and not is_there(path):
         raise DataError(
             f"no dataset {quoted(str(path))}: give one of {', '.join(names(sources))}, "
@@ -76,7 +78,7 @@ def data_folder(data_dir: str | os.PathLike[str] | None = None) -> Path:
             user's cache folder, as the operating system has it.
     """
     chosen = data_dir or os.environ.get("JAXNAS_DATA") or pooch.os_cache("jaxnas")
-    return user_path(chosen, "data folder", DataError)
+    return user_path("data folder", chosen, DataError)
 
 
 def digits() -> Images:
@@ -110,7 +112,7 @@ def read_npz(path: str | os.PathLike[str]) -> Images:
     Raises:
         DataError: the file is missing, no `.npz`, damaged, or its arrays are not of this form.
     """
-    path = user_path(path, "images", DataError)
+    path = user_path("images", path, DataError)
     if not is_there(path) or path.is_dir():
         raise DataError(
             f"no file {shown(path)}: give the path of an .npz file, or one of {', '.join(names())}"

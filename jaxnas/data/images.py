@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from jaxnas.checks import LARGEST, whole
+from jaxnas import checks
+from jaxnas.checks import ranges
 from jaxnas.data.remedies import into_range, one_label_each, to_integers, to_rgb, to_uint8
 
 _CHUNK = 1024  # images counted at a time, so that the statistics need little memory
-_LARGEST_SEED = 2**128 - 1  # of PCG64
 _MOST_CLASSES = 1_000_000  # a network has an output for each
 
 
@@ -52,7 +52,7 @@ class Images:
     y_test: NDArray[np.int32] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        _whole(f"{self.name}: num_classes", self.num_classes, 1, _MOST_CLASSES)
+        checks.checked(f"{self.name}: num_classes", self.num_classes, ranges.Classes)
         x_train = _checked_images(self.name, "x_train", self.x_train)
         checked: dict[str, NDArray[Any] | None] = {
             "x_train": x_train,
@@ -140,10 +140,12 @@ class Images:
             x [B, H, W, 3] of `dtype`, normalised; y int32 [B].
 
         Raises:
-            DataError: the size is not within 1 to N, or the seed is negative.
+            DataError: there are not so many images.
+            ValueError: the size is no whole number of at least 1, or the seed none from 0.
         """
         total = len(self.x_train)
-        if _whole("batch size", size, 1) > total:
+        size = checks.checked("batch size", size, ranges.BatchSize)
+        if size > total:
             raise DataError(
                 f"batch of {size} asked for, but {self.name} has {total:,} training images; "
                 f"ask for at most that"
@@ -232,19 +234,10 @@ def random_order(total: int, seed: int) -> NDArray[np.intp]:
         [total], a permutation.
 
     Raises:
-        DataError: the seed is negative.
+        ValueError: the seed is no whole number from 0.
     """
-    _whole("seed", seed, 0, _LARGEST_SEED)
-    keys = np.random.PCG64(seed).random_raw(total)
+    keys = np.random.PCG64(checks.whole("seed", seed, 0, 2**64 - 1)).random_raw(total)
     return np.argsort(keys, kind="stable")
-
-
-def _whole(name: str, value: Any, least: int, most: int = LARGEST) -> int:
-    """A whole number within a range, as by `checks.whole`, else a DataError."""
-    try:
-        return whole(name, value, least, most)
-    except ValueError as error:
-        raise DataError(str(error)) from error
 
 
 def _exact_moments(counts: list[int]) -> tuple[float, float]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jaxnas.checks import checked, quoted, ranges
 
 if TYPE_CHECKING:
     import jax
@@ -20,9 +22,30 @@ def local_devices(most: int | None = None) -> list[jax.Device]:
     """
     import jax
 
-    if most is not None and most < 1:
-        raise ValueError(f"devices: expected a whole number from 1 up, got {most}")
-    return list(jax.local_devices()[:most])
+    return list(jax.local_devices()[: checked("devices", most, ranges.Count | None)])
+
+
+def chosen_devices(devices: Sequence[jax.Device] | None) -> list[jax.Device]:
+    """The devices given, each once; all of this machine for None.
+
+    Raises:
+        ValueError: there is none, or something else among them.
+    """
+    import jax
+
+    if devices is None:
+        return list(jax.local_devices())
+    if not isinstance(devices, Iterable) or isinstance(devices, str):
+        raise ValueError(
+            f"devices: expected a sequence such as jax.local_devices()[:1], got {quoted(devices)}"
+        )
+    found = list(dict.fromkeys(devices))
+    for device in found:
+        if not isinstance(device, jax.Device):
+            raise ValueError(f"devices: expected those of jax.devices(), got {quoted(device)}")
+    if not found:
+        raise ValueError("devices: expected at least one, got none; leave them out for all")
+    return found
 
 
 def describe(devices: Sequence[jax.Device]) -> str:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax  # type: ignore[import-untyped]
 
+from jaxnas.checks import checked, ranges
 from jaxnas.estimators.categorical import discrete, score
 from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, one, with_gradient
 from jaxnas.representation import shown_by_call
@@ -48,6 +49,9 @@ def relax(hidden: int = 64, learning_rate: float = 1e-3) -> Estimator:
         hidden: units of the network.
         learning_rate: Adam's, of the network; the paper's toy problem: 0.01.
 
+    Raises:
+        ValueError: a number is out of its range.
+
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from jaxnas import estimators
@@ -57,8 +61,8 @@ def relax(hidden: int = 64, learning_rate: float = 1e-3) -> Estimator:
         >>> print(f"{found.gradient[0, 1]:.2f}")
         -0.33
     """
-    if hidden < 1:
-        raise ValueError(f"hidden: expected 1 unit or more, got {hidden}")
+    hidden = checked("hidden", hidden, ranges.Units)
+    learning_rate = checked("learning_rate", learning_rate, ranges.Positive)
     optimizer = optax.adam(learning_rate)
 
     def init(key: Array, logits: Array) -> Control:

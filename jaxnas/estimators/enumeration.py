@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from jaxnas.checks import checked, ranges
 from jaxnas.estimators.categorical import discrete
 from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, State
 from jaxnas.representation import shown_by_call
@@ -24,7 +25,8 @@ def exact(batch_size: int | None = None) -> Estimator:
         batch_size: losses evaluated at once, as of `jax.lax.map`; by default one after the other.
 
     Raises:
-        ValueError: at the first estimate, of more than 2^20 architectures.
+        ValueError: the batch size is out of its range, or at the first estimate, there are more
+            than 2^20 architectures.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -35,6 +37,7 @@ def exact(batch_size: int | None = None) -> Estimator:
         >>> print(f"{found.gradient[0, 1]:.2f}")
         0.22
     """
+    batch_size = checked("batch_size", batch_size, ranges.Queries | None)
 
     def surrogate(
         state: State, key: Array, logits: Array, loss: Loss

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from jaxnas.checks import checked, ranges
 from jaxnas.estimators.categorical import mode
 from jaxnas.estimators.estimator import Estimator, Sample
 from jaxnas.estimators.relaxation import relaxation
@@ -85,7 +86,5 @@ def stretched(key: Array, logits: Array, temperature: Array, lower: float, upper
 
 def check_interval(lower: float, upper: float) -> None:
     """Raises ValueError if no gate could be exactly 0, or none exactly 1."""
-    if not lower < 0:
-        raise ValueError(f"lower: expected a number below 0, so that gates close, got {lower:g}")
-    if not upper > 1:
-        raise ValueError(f"upper: expected a number above 1, so that gates open, got {upper:g}")
+    checked("lower", lower, ranges.BelowZero)
+    checked("upper", upper, ranges.AboveOne)

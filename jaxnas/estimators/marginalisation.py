@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from jaxnas.checks import checked, ranges
 from jaxnas.estimators.categorical import discrete, draw
 from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, State, with_gradient
 from jaxnas.representation import shown_by_call
@@ -43,8 +44,8 @@ def ram(edges_per_step: int | None = None, batch_size: int | None = None) -> Est
         >>> print(f"{found.gradient[0, 1]:.2f}")
         0.22
     """
-    if edges_per_step is not None and edges_per_step < 1:
-        raise ValueError(f"edges_per_step: expected 1 or more, got {edges_per_step}")
+    edges_per_step = checked("edges_per_step", edges_per_step, ranges.Count | None)
+    batch_size = checked("batch_size", batch_size, ranges.Queries | None)
 
     def surrogate(
         state: State, key: Array, logits: Array, loss: Loss

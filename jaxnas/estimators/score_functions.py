@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxnas.checks import checked, ranges
 from jaxnas.estimators.categorical import discrete, draw, score
 from jaxnas.estimators.estimator import Estimator, Evaluations, Loss, one, with_gradient
 from jaxnas.representation import shown_by_call
@@ -88,5 +89,4 @@ def score_function(baseline_decay: float | None = 0.9) -> Estimator:
 
 def check_decay(decay: float) -> None:
     """Raises ValueError if no moving average has it."""
-    if not 0 <= decay < 1:
-        raise ValueError(f"baseline_decay: expected a number in [0, 1) or None, got {decay:g}")
+    checked("baseline_decay", decay, ranges.Fraction)

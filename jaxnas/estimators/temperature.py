@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 import jax.numpy as jnp
 
+from jaxnas.checks import checked, ranges
 from jaxnas.types import Array
 
 Temperature: TypeAlias = float | Callable[[Array], Array]
@@ -15,12 +16,11 @@ def as_schedule(temperature: Temperature) -> Callable[[Array], Array]:
     """The temperature of each estimate, scalar by number.
 
     Raises:
-        ValueError: a constant is not above 0.
+        ValueError: a constant is out of its range.
     """
     if callable(temperature):
         return temperature
-    if not temperature > 0:
-        raise ValueError(f"temperature: expected a number above 0, got {temperature:g}")
+    checked("temperature", temperature, ranges.Temperature)
     return lambda _: jnp.asarray(temperature)
 
 

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from jaxnas.checks import checked, ranges
 from jaxnas.estimators.categorical import mode
 from jaxnas.estimators.estimator import Estimator, Sample
 from jaxnas.estimators.gates import LOWER, UPPER, check_interval, stretched
@@ -54,10 +55,8 @@ def straight_through_top_k(
         0.22
     """
     check_interval(lower, upper)
-    if kept < 1:
-        raise ValueError(f"kept: expected 1 op an edge or more, got {kept}")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout: expected a chance in [0, 1), got {dropout:g}")
+    kept = checked("kept", kept, ranges.Count)
+    checked("dropout", dropout, ranges.Fraction)
 
     def draw(key: Array, logits: Array, tau: Array) -> Sample:
         ops = logits.shape[1]

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from jaxnas.checks import checked, ranges
 from jaxnas.evaluation import baselines, measures, metrics, picking
 from jaxnas.evaluation.bootstrap import bootstrap
 from jaxnas.evaluation.pairs import Floats
@@ -116,6 +117,10 @@ def evaluate(
         EvaluationError: fewer than ten cells, or cells without an accuracy.
         ResultsError: the table has no settings, or lacks a score that is to be combined.
     """
+    resamples = checked("resamples", resamples, ranges.Resamples)
+    seed = checked("seed", seed, ranges.Seed)
+    if isinstance(combinations, str):
+        combinations = (combinations,)
     space, cells = space_of(table), cells_of(table)
     archs, function = cells.archs, cells.function
     truth = _accuracies(cells, accuracy, space)

@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxnas.checks import checked, ranges
 from jaxnas.estimators import Estimator, Evaluations, Loss, Sample, estimator
 from jaxnas.estimators.score_functions import Average, check_decay
 from jaxnas.oneshot.recipes import BASELINE_DECAY, ENTROPY_WEIGHT
@@ -60,9 +61,11 @@ class Controller(nn.Module):
     dtype: Any = jnp.float32
 
     def __post_init__(self) -> None:
-        for name in ("ops", "hidden", "layers", "temperature", "tanh_constant"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected a number above 0, got {getattr(self, name):g}")
+        checked("ops", self.ops, ranges.Count)
+        checked("hidden", self.hidden, ranges.Units)
+        checked("layers", self.layers, ranges.Layers)
+        checked("temperature", self.temperature, ranges.Temperature)
+        checked("tanh_constant", self.tanh_constant, ranges.Positive)
         super().__post_init__()
 
     @nn.compact
@@ -166,8 +169,7 @@ def enas(
         ValueError: a setting is out of its range.
     """
     check_decay(baseline_decay)
-    if not 0 <= entropy_weight < jnp.inf:
-        raise ValueError(f"entropy_weight: expected a finite number from 0, got {entropy_weight:g}")
+    checked("entropy_weight", entropy_weight, ranges.NotNegative)
 
     def init(key: Array, params: Params) -> Average:
         del key, params

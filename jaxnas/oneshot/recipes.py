@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
-from jaxnas.checks import unknown
+from jaxnas.checks import quoted, ranges, unknown
 from jaxnas.oneshot.recipe import Alternation, Recipe, Rule
 from jaxnas.spaces import DEFAULT
 
@@ -47,7 +47,9 @@ def make_recipe(method: str, space: str = DEFAULT.name, **constants: Any) -> Rec
     known = [constant.name for constant in fields(definition.recipe)]
     for name in constants:
         if name not in known:
-            raise ValueError(f"{method}: expected a constant of {', '.join(known)}, got {name!r}")
+            raise ValueError(
+                f"{method}: expected a constant of {', '.join(known)}, got {quoted(name)}"
+            )
     return definition.recipe(**{**definition.presets.get(space, {}), **constants})
 
 
@@ -74,7 +76,7 @@ class ScoreFunction(Recipe):
         rule: of independent edges the most probable operation each.
     """
 
-    baseline_decay: float | None = 0.9
+    baseline_decay: ranges.Fraction | None = 0.9
     rule: Rule = "every-edge"
 
 
@@ -90,14 +92,9 @@ class Relax(Recipe):
         rule: as `ScoreFunction`'s.
     """
 
-    hidden: int = 64
-    control_rate: float = 1e-3
+    hidden: ranges.Units = 64
+    control_rate: ranges.Positive = 1e-3
     rule: Rule = "every-edge"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require("hidden", 1)
-        self.require("control_rate", 0, open_low=True)
 
 
 @dataclass(frozen=True)
@@ -112,13 +109,8 @@ class Ram(Recipe):
         rule: as `ScoreFunction`'s.
     """
 
-    edges_per_step: int | None = None
+    edges_per_step: ranges.Count | None = None
     rule: Rule = "every-edge"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.edges_per_step is not None:
-            self.require("edges_per_step", 1)
 
 
 @dataclass(frozen=True)
@@ -130,13 +122,8 @@ class Annealed(Recipe):
         final_temperature: of the last; linear by epochs, as the papers' code has it.
     """
 
-    temperature: float = 1.0
-    final_temperature: float = 0.03
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require("temperature", 0, open_low=True)
-        self.require("final_temperature", 0, open_low=True)
+    temperature: ranges.Temperature = 1.0
+    final_temperature: ranges.Temperature = 0.03
 
 
 @dataclass(frozen=True)
@@ -167,8 +154,8 @@ class Gdas(Annealed):
 
     epochs: int = 250
     batch_size: int = 256
-    temperature: float = 10.0
-    final_temperature: float = 0.1
+    temperature: ranges.Temperature = 10.0
+    final_temperature: ranges.Temperature = 0.1
     nesterov: bool = True
     weight_decay: float = 5e-4
     alternation: Alternation = "weights-first"
@@ -215,17 +202,17 @@ class PrDarts(Annealed):
     epochs: int = 200
     batch_size: int = 250
     depth: int = 6
-    temperature: float = 1.0
-    final_temperature: float = 0.1
+    temperature: ranges.Temperature = 1.0
+    final_temperature: ranges.Temperature = 0.1
     nesterov: bool = True
     weight_decay: float = 5e-4
     alternation: Alternation = "weights-first"
     rule: Rule = "top-pairs"
-    skip_strength: float = 0.01
-    non_skip_strength: float = 0.005
-    path_strength: float = 0.005
-    lower: float = -0.1
-    upper: float = 1.1
+    skip_strength: ranges.NotNegative = 0.01
+    non_skip_strength: ranges.NotNegative = 0.005
+    path_strength: ranges.NotNegative = 0.005
+    lower: ranges.BelowZero = -0.1
+    upper: ranges.AboveOne = 1.1
     released: bool = False
 
 
@@ -260,12 +247,12 @@ class Enas(Recipe):
     alpha_estimates: int = 20
     alpha_decay: float = 0.0
     candidates: int = 100
-    hidden: int = 32
-    layers: int = 2
-    policy_temperature: float = 5.0
-    tanh_constant: float = 2.5
-    entropy_weight: float = ENTROPY_WEIGHT
-    baseline_decay: float = BASELINE_DECAY
+    hidden: ranges.Units = 32
+    layers: ranges.Layers = 2
+    policy_temperature: ranges.Temperature = 5.0
+    tanh_constant: ranges.Positive = 2.5
+    entropy_weight: ranges.NotNegative = ENTROPY_WEIGHT
+    baseline_decay: ranges.Fraction = BASELINE_DECAY
 
 
 @dataclass(frozen=True)
@@ -279,11 +266,7 @@ class Rsps(Recipe):
     nesterov: bool = True
     weight_decay: float = 5e-4
     alternation: Alternation = "weights-first"
-    candidates: int = 100
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require("candidates", 1)
+    candidates: ranges.Count = 100
 
 
 # NAS-Bench-201's search code (AutoDL-Projects) has its own constants for the weights.

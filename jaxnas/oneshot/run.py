@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnas import data, spaces
+from jaxnas.checks import checked, folder_to_write, ranges
 from jaxnas.data import Images
 from jaxnas.networks.supernet import Found, Supernet
 from jaxnas.oneshot.images import check, epoch_batches, put_images
@@ -89,8 +90,8 @@ def search(
         ValueError: an argument is not what it should be, or `out` is of another search.
         Diverged: a number is not finite; the last good checkpoint is kept.
     """
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed: expected a whole number from 0 to {2**32 - 1}, got {seed}")
+    seed = checked("seed", seed, ranges.SeedOfWords)
+    folder = folder_to_write("out", out)
     searched = spaces.find(space)
     if recipe is None:
         recipe = make_recipe(method, searched.name, **constants)
@@ -101,7 +102,6 @@ def search(
     images = dataset if isinstance(dataset, Images) else data.load(dataset)
     run = _Run(method, searched, images, recipe, seed)
     with ExitStack() as stack:
-        folder = Path(out)
         identity = run.identity()
         lock = claim_folder(
             folder, MANIFEST_FILE, _FORMAT, "a search", identity, upgraded, (CHECKPOINTS,)

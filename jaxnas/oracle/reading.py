@@ -43,7 +43,7 @@ def read(
         ResultsError: the cache cannot be written; a ValueError.
         FileNotFoundError: there is nothing.
     """
-    chosen, of = user_path(path, "oracle", OracleError), find(space)
+    chosen, of = user_path("oracle", path, OracleError), find(space)
     check_indexed(of)
     if not is_there(chosen):
         raise FileNotFoundError(f"{shown(chosen)} does not exist: expected {_EXPECTED}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxnas.checks import quoted
+from jaxnas.checks import checked, quoted, ranges, same_word
 from jaxnas.spaces import DEFAULT, Space
 
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
@@ -79,7 +79,8 @@ class Oracle:
         Raises:
             OracleError: the table holds no such value of any cell.
         """
-        _check_names(dataset, split, epochs)
+        dataset, split, epochs = _task(dataset, split, epochs)
+        seed = checked("seed", seed, ranges.Seed | None)
         by_seed = self.accuracies.get((dataset, split, epochs), {})
         if seed in by_seed:
             return by_seed[seed].copy()
@@ -110,7 +111,10 @@ class Oracle:
             OracleError: the table lacks the value of one of them, or of all; or there is no such
                 cell.
         """
-        given = np.asarray(cells)
+        try:
+            given = np.asarray(cells)
+        except ValueError:  # a ragged list
+            given = np.asarray(None)
         if given.dtype.kind not in "iu" and given.size:
             raise OracleError(
                 f"cells: expected official indices, whole numbers, got {quoted(cells)}; "
@@ -178,7 +182,7 @@ class Oracle:
         Raises:
             OracleError: the table holds no such time of any cell.
         """
-        _check_names(dataset, SPLITS[0], epochs)
+        dataset, _, epochs = _task(dataset, SPLITS[0], epochs)
         if (dataset, epochs) not in self.times:
             has = ", ".join(f"{d} {e} epochs" for d, e in sorted(self.times)) or "no times at all"
             raise OracleError(
@@ -316,13 +320,39 @@ def mean_of_known(columns: list[Floats]) -> Floats:
     return mean
 
 
-def _check_names(dataset: str, split: str, epochs: int) -> None:
-    for what, got, expected in (
-        ("data set", dataset, DATASETS),
-        ("split", split, SPLITS),
-        ("number of epochs", epochs, EPOCHS),
-    ):
-        if got not in expected:
-            raise OracleError(
-                f"{what}: expected one of {', '.join(map(str, expected))}, got {quoted(got)}"
-            )
+def known_dataset(what: str, name: Any) -> str:
+    """The data set of a name, however it is written; see `checks.same_word`.
+
+    Raises:
+        OracleError: there is none, or it is one that a split is of.
+    """
+    if same_word(name, ("cifar10-valid",)):
+        raise OracleError(
+            f"{what}: expected one of {', '.join(DATASETS)}, got {name!r}; give cifar10, whose "
+            "split valid is the benchmark's cifar10-valid"
+        )
+    found = same_word(name, DATASETS)
+    if found is None:
+        raise OracleError(f"{what}: expected one of {', '.join(DATASETS)}, got {quoted(name)}")
+    return found
+
+
+def _task(dataset: Any, split: Any, epochs: Any) -> Task:
+    """A task as its parts are known.
+
+    Raises:
+        OracleError: there is none.
+    """
+    if split not in SPLITS:
+        raise OracleError(f"split: expected one of {', '.join(SPLITS)}, got {quoted(split)}")
+    return known_dataset("data set", dataset), split, _epochs(epochs)
+
+
+def _epochs(epochs: Any) -> int:
+    """A number of epochs of which there are accuracies."""
+    known = [number for number in EPOCHS if isinstance(epochs, SupportsIndex) and number == epochs]
+    if not known:
+        raise OracleError(
+            f"number of epochs: expected one of {', '.join(map(str, EPOCHS))}, got {quoted(epochs)}"
+        )
+    return known[0]

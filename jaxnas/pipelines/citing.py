@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jaxnas import references, results
+from jaxnas.checks import check_path
 from jaxnas.proxies import catalogue
 from jaxnas.results import SCORES_FILE, ResultsError
 from jaxnas.results.claim import stored_settings
@@ -49,7 +50,7 @@ def cite(folder: str | os.PathLike[str]) -> str:
     Raises:
         ResultsError: there is no such folder, or it is none of these.
     """
-    return references.cite(used(Path(folder)))
+    return references.cite(used(check_path("folder", folder)))
 
 
 def used(folder: Path) -> tuple[str, ...]:

@@ -20,7 +20,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from jaxnas import data, scoring, spaces, training
+from jaxnas.checks import checked, flag, folder_to_write, ranges
 from jaxnas.data import Images
+from jaxnas.engine.devices import chosen_devices
 from jaxnas.oracle import Oracle
 from jaxnas.oracle.table import EPOCHS
 from jaxnas.plots.training_curves import plot_curves
@@ -138,6 +140,8 @@ def gt_nas(
     """
     searched = spaces.find(space)
     trains = settings or TrainingSettings(space=searched.name)
+    seed = checked("seed", seed, ranges.Seed)
+    baseline = flag("baseline", baseline)
     check_search(by, s, ks, searched, trains)
     sample = searched.draw(s, seed)
     most = max(ks)
@@ -153,12 +157,12 @@ def gt_nas(
     )
     check_images(images, scores_settings, (seed,))
     check(images, trains, (seed,))
-    folder = None if out is None else Path(out)
+    folder = None if out is None else folder_to_write("out", out)
     if folder:
         with TrainingFolder(folder / TRAINED_FOLDER, trains.identity(images)):
             pass  # refuses trainings with other settings now, not after the scoring
     watched = watcher or _Nothing()
-    local = list(jax.local_devices() if devices is None else devices)
+    local = chosen_devices(devices)
 
     with watched.scoring(local) as progress:
         table = scoring.score(
@@ -212,8 +216,8 @@ def check_search(
     """
     for name in ranking.parse_by(by):
         catalogue.entry(name)
-    if not ks or min(ks) < 1:
-        raise ValueError(f"k: expected whole numbers from 1 up, got {list(ks)}; train at least one")
+    checked("s", s, ranges.Count)
+    checked("ks", ks, tuple[ranges.Count, ...])
     if max(ks) > s:
         raise ValueError(
             f"k: expected at most {s}, the number s of architectures scored, got {max(ks)}; train "

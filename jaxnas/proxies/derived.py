@@ -15,13 +15,14 @@ What makes a table is handed `DERIVED` and need know no score's name:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from jaxnas.checks import checked, ranges
 
 Columns: TypeAlias = Mapping[str, NDArray[np.float64]]
 """Column name → values [N], NaN where absent."""
@@ -162,10 +163,11 @@ def js_range(columns: Columns) -> Range | None:
 
 def check_range(noise_range: Range) -> None:
     """Raises ValueError unless the user's constants are finite and rising."""
-    low, high = noise_range
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    low, high = checked("noise_range", noise_range, tuple[ranges.Finite, ranges.Finite])
+    if not low < high:
         raise ValueError(
-            f"The noise range: expected two finite numbers, low < high, got {low} and {high}."
+            f"noise_range: expected two finite numbers, low < high, got {low} and {high}; give the "
+            "lowest and the highest js"
         )
 
 

@@ -3,6 +3,7 @@
 Source: "Improving Zero-Shot Neural Architecture Search with Parameters Scoring", section 3.2.
 """
 
+from jaxnas.checks import checked, ranges
 from jaxnas.proxies.proxy import Proxy, name
 from jaxnas.proxies.quantities import InputGradient
 from jaxnas.proxies.similarity import ROOT, K, cosine_score, eigenvalue_score, spectrum
@@ -30,6 +31,8 @@ def js(*, noise: float = 0.0, k: float = K) -> Proxy:
         >>> print(f"{proxies.js(noise=0.1)(lambda w, x: x @ w, w, x, y):.3f}")
         -3.999
     """
+    checked("noise", noise, ranges.NotNegative)
+    checked("k", k, ranges.Positive)
     return Proxy(
         name("js", ("n", noise, 0), ("k", k, K)),
         InputGradient(),
@@ -56,6 +59,8 @@ def jsc(*, noise: float = 0.0, root: int = ROOT) -> Proxy:
         >>> print(f"{proxies.jsc()(lambda w, x: x @ w, w, x, y):.3f}")
         0.053
     """
+    checked("noise", noise, ranges.NotNegative)
+    checked("root", root, ranges.Count)
     return Proxy(
         name("jsc", ("n", noise, 0), ("root", root, ROOT)),
         InputGradient(),

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 from jax import lax
 
+from jaxnas.checks import check_fields, ranges
 from jaxnas.proxies.proxy import Proxy, name
 from jaxnas.proxies.quantities import ParameterGradient, Tensors
 from jaxnas.proxies.similarity import ROOT, K, cosine_score, eigenvalue_score, spectrum
@@ -71,7 +72,8 @@ def pjsc(*, root: int = ROOT) -> Proxy:
         >>> print(f"{proxies.pjsc()(lambda w, x: x @ w, w, x, y):.3f}")
         0.061
     """
-    return Proxy(name("pjsc", ("root", root, ROOT)), ParameterGradient(), _mean, CosineScores(root))
+    scores = CosineScores(root)
+    return Proxy(name("pjsc", ("root", root, ROOT)), ParameterGradient(), _mean, scores)
 
 
 @shown_by_call
@@ -134,11 +136,10 @@ class EigenvalueScores:
     """S_i by eigenvalues."""
 
     zeros: Zeros = "keep"
-    k: float = K
+    k: ranges.Positive = K
 
     def __post_init__(self) -> None:
-        if self.zeros not in ("keep", "structural-removed"):
-            raise ValueError(f'zeros: expected "keep" or "structural-removed", got {self.zeros!r}')
+        check_fields(self)
 
     def of(self, gradient: Tensors) -> TensorScores:
         def score(rows: Array, is_output: Array) -> Array:
@@ -156,7 +157,10 @@ class EigenvalueScores:
 class CosineScores:
     """S_i by cosines."""
 
-    root: int = ROOT
+    root: ranges.Count = ROOT
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def of(self, gradient: Tensors) -> TensorScores:
         return _score_tensors(gradient, lambda rows, _: cosine_score(rows, self.root))
@@ -219,4 +223,5 @@ def _weighted(tensors: TensorScores, weight: Callable[[Array, Array], Array]) ->
 
 
 def _name(score: str, zeros: Zeros, k: float) -> str:
+    EigenvalueScores(zeros, k)  # refuses what they cannot be
     return name(score if zeros == "keep" else f"{score}_nz", ("k", k, K))

@@ -62,7 +62,7 @@ def write(simulation: Simulation, folder: Path) -> Mapping[str, Path]:
     Raises:
         ResultsError: the disk refuses.
     """
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     written = {"table": folder / TABLE_FILE}
     write_csv(everything(simulation).rows, written["table"])
     by_dataset = {

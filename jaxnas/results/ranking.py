@@ -16,7 +16,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from jaxnas.checks import nearest, quoted, shortened
+from jaxnas.checks import nearest, quoted, shortened, whole
 from jaxnas.results.files import ResultsError
 from jaxnas.results.table import score_columns, settings_of
 
@@ -143,11 +143,11 @@ def best(table: pa.Table, by: str, k: int = 10) -> list[Ranked]:
         k: how many, at least one.
 
     Raises:
-        ResultsError: the table has no such score, no settings, or k is below 1.
+        ResultsError: the table has no such score, or no settings.
+        ValueError: k is no whole number of at least 1.
     """
     settings_of(table)
-    if k < 1:
-        raise ResultsError(f"k: expected at least 1, got {k}; ask for more")
+    k = whole("k", k, 1)
     found = score_values(table, by)
     order = np.argsort(-found.values, kind="stable")
     order = order[np.isfinite(found.values[order])]
@@ -178,7 +178,7 @@ def with_seed(table: pa.Table, seed: int) -> pa.Table:
     Raises:
         ResultsError: there are none.
     """
-    chosen = table.filter(pc.equal(table["seed"], seed))
+    chosen = table.filter(pc.equal(table["seed"], whole("seed", seed)))
     if not chosen.num_rows:
         seeds = ", ".join(map(str, sorted(set(table["seed"].to_pylist()))))
         raise ResultsError(

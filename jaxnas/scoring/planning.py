@@ -13,7 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnas import data
+from jaxnas.checks import check_path, several_whole
 from jaxnas.data import Images
+from jaxnas.engine.devices import chosen_devices
 from jaxnas.precision import with_float64
 from jaxnas.proxies import catalogue
 from jaxnas.results import Folder, Request, median_seconds
@@ -80,14 +82,14 @@ def plan(
         ValueError: as `jaxnas.score`.
     """
     chosen = chosen_settings(settings, space, options)
-    numbers = tuple(seeds)
+    numbers = several_whole("seeds", seeds)
+    local = chosen_devices(devices)
+    folder = None if out is None else check_path("out", out)
     archs = select(cells, chosen.find_space(), numbers[0])
     request = Request(archs, numbers, catalogue.columns(proxies))
     images = dataset if isinstance(dataset, Images) else data.load(dataset)
     check_images(images, chosen, request.seeds)
-    local = list(jax.local_devices() if devices is None else devices)
     wanted = [name for name in recorded_names() if name in request.columns]
-    folder = None if out is None else Path(out)
     known = {}
     if folder is not None and (folder / MANIFEST_FILE).is_file():
         with Folder.load(folder) as run:

@@ -13,7 +13,9 @@ import jax
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from jaxnas import data
+from jaxnas.checks import folder_to_write, several_whole
 from jaxnas.data import Images, check_side
+from jaxnas.engine.devices import chosen_devices
 from jaxnas.engine.threads import run_on_workers
 from jaxnas.precision import with_float64
 from jaxnas.proxies import catalogue
@@ -27,7 +29,7 @@ from jaxnas.scoring.jobs import Job, lacking, networks
 from jaxnas.scoring.programs import ScoringPrograms, scoring_passes
 from jaxnas.scoring.settings import Settings
 from jaxnas.scoring.tables import NoiseRange, build_table, finish, recorded_names
-from jaxnas.spaces import Space, select
+from jaxnas.spaces import Space, find, select
 from jaxnas.spaces.selection import Selection
 from jaxnas.version import __version__
 
@@ -85,22 +87,19 @@ def score(
         ValueError: an argument is not what it should be, or `out` holds scores with other settings.
     """
     chosen = chosen_settings(settings, space, options)
-    if isinstance(seeds, int):
-        raise ValueError(f"seeds: expected several numbers, such as [{seeds}], got {seeds}")
-    numbers = tuple(seeds)
-    if not numbers:
-        raise ValueError("seeds: expected at least one, got none")
+    numbers = several_whole("seeds", seeds)
+    path = None if out is None else folder_to_write("out", out)
+    local = chosen_devices(devices)
     names = catalogue.columns(proxies)
     archs = select(cells, chosen.find_space(), numbers[0])
     request = Request(archs, numbers, names)
     images = dataset if isinstance(dataset, Images) else data.load(dataset)
     check_images(images, chosen, request.seeds)
-    local = list(jax.local_devices() if devices is None else devices)
     identity = chosen.identity(images)
-    if out is None:
+    if path is None:
         records = _run(request, {}, chosen, images, local, progress)
         return build_table(to_table(records), [request], identity, noise_range)
-    with open_folder(Path(out), identity, _session(local)) as folder:
+    with open_folder(path, identity, _session(local)) as folder:
         folder.request(request)
         _keep(folder, _run(request, folder.known(), chosen, images, local, progress))
         return finish(folder, noise_range)
@@ -109,11 +108,10 @@ def score(
 def check_images(images: Images, settings: Settings, seeds: Sequence[int]) -> None:
     """Raises ValueError if the images do not fit the networks or the batch."""
     check_side(images)
-    if min(seeds) < 0:
-        raise ValueError(f"seeds: expected whole numbers from 0 up, got {min(seeds)}")
+    numbers = several_whole("seeds", seeds)
     side = int(images.x_train.shape[1])
     settings.find_space().check(settings.sizes, images.num_classes, side)
-    images.batch(settings.batch_size, seeds[0])
+    images.batch(settings.batch_size, numbers[0])
 
 
 def open_folder(
@@ -148,7 +146,7 @@ def chosen_settings(
     Raises:
         ValueError: both were given, or they do not fit.
     """
-    name = space.name if space is not None and not isinstance(space, str) else space
+    name = None if space is None else find(space).name
     if settings is None:
         return Settings(**options) if name is None else Settings(space=name, **options)
     if options:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
+from jaxnas.checks import check_fields, checked, ranges
 from jaxnas.data import Images
-from jaxnas.modes import BN_MODES, BatchNormMode, DType, Initialisation
+from jaxnas.modes import BatchNormMode, DType, Initialisation
 from jaxnas.proxies import catalogue
 from jaxnas.results import JSON
 from jaxnas.spaces import DEFAULT, Sizes, Space, find
@@ -42,35 +43,22 @@ class Settings:
     """
 
     space: str = DEFAULT.name
-    batch_size: int = 64
+    batch_size: ranges.ComparedBatchSize = 64
     bn: BatchNormChoice = "paper"
     init: Initialisation = "pytorch"
     dtype: DType = "float32"
     merge: bool = True
     weights: Weights = "independent"
-    channels: int | None = None
-    depth: int | None = None
+    channels: ranges.Channels | None = None
+    depth: ranges.Depth | None = None
 
     def __post_init__(self) -> None:
+        checked("space", self.space, str)
         defaults = find(self.space).sizes
         for name in Sizes._fields:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, getattr(defaults, name))
-        for name, value, known in (
-            ("bn", self.bn, ("paper", *BN_MODES)),
-            ("init", self.init, get_args(Initialisation)),
-            ("dtype", self.dtype, get_args(DType)),
-            ("weights", self.weights, get_args(Weights)),
-        ):
-            if value not in known:
-                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
-        for name, least in (("batch_size", 2), ("channels", 1), ("depth", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                why = ", as the scores compare examples" if least == 2 else ""
-                raise ValueError(
-                    f"{name}: expected a whole number of at least {least}{why}, got {value!r}"
-                )
+        check_fields(self)
 
     @property
     def sizes(self) -> Sizes:

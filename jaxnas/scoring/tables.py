@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from jaxnas.checks import check_path, folder_to_write
 from jaxnas.proxies import catalogue
 from jaxnas.proxies.derived import DERIVED, NOISE_RANGE
 from jaxnas.results import JSON, SCORES_FILE, Folder, Request
@@ -74,7 +75,7 @@ def read_table(folder: str | os.PathLike[str], noise_range: NoiseRange = None) -
     Raises:
         ResultsError: there is none, or it is damaged.
     """
-    path = Path(folder)
+    path = check_path("folder", folder)
     alone = path / SCORES_FILE if path.is_dir() else path
     manifest = os.path.lexists(path / MANIFEST_FILE)
     if noise_range is None and os.path.lexists(alone) and not manifest:
@@ -107,7 +108,7 @@ def merge(
         ResultsError: a source is none, settings differ, or `out` is in use.
     """
     if out is not None:
-        check_target(Path(out), sources)
+        check_target(folder_to_write("out", out), sources)
     joined = join([read_run(source, recorded_names()) for source in sources])
     manifest = joined.manifest
     table = build_table(joined.scores, manifest.requests, manifest.settings, noise_range)

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnas.checks import checked, ranges
 from jaxnas.oracle.table import indices
 from jaxnas.search.strategy import Query, Strategy, search
 from jaxnas.spaces import DEFAULT, Space
@@ -73,7 +74,8 @@ def searching(
 
 def repeat(run: Run, runs: int, seed: int) -> Iterator[Found]:
     """Runs a method `runs` times; the i-th depends on the seed and on i alone."""
-    for number in range(runs):
+    seed = checked("seed", seed, ranges.Seed)
+    for number in range(checked("runs", runs, ranges.Runs)):
         yield run(np.random.default_rng((seed, number)))
 
 

@@ -6,14 +6,12 @@ settings of each run.
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jaxnas.checks import unknown
+from jaxnas.checks import check_fields, ranges, unknown
 from jaxnas.search.evolution import regularized_evolution
 from jaxnas.search.hyperband import bohb
 from jaxnas.search.policy_gradient import reinforce
@@ -21,8 +19,6 @@ from jaxnas.search.sampling import random_search
 from jaxnas.search.strategy import Strategy
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped]
-
     from jaxnas.estimators import Estimator
     from jaxnas.estimators.temperature import Temperature
 
@@ -38,19 +34,16 @@ class Picking:
         scores: a table of `jaxnas.score`, or a run's folder; None for a count.
 
     Raises:
-        ValueError: a number is below 1, or there is no k.
+        ValueError: a number is out of its range, or there is no k.
     """
 
-    s: int = 300
-    k: tuple[int, ...] = (20, 40)
+    s: ranges.Count = 300
+    k: tuple[ranges.Count, ...] = (20, 40)
     by: str = "gradient_kernel"
-    scores: pa.Table | str | os.PathLike[str] | None = None
+    scores: Any = None
 
     def __post_init__(self) -> None:
-        if not self.k or min(self.s, *self.k) < 1:
-            raise ValueError(
-                f"s and k: expected numbers from 1 up, got s = {self.s}, k = {self.k}; ask for more"
-            )
+        check_fields(self)
 
     @property
     def words(self) -> str:
@@ -65,16 +58,13 @@ class Budgeted:
         budget: simulated seconds of training that a search may spend.
 
     Raises:
-        ValueError: it is not above 0.
+        ValueError: it is out of its range.
     """
 
-    budget: float = 12000.0
+    budget: ranges.Budget = 12000.0
 
     def __post_init__(self) -> None:
-        if not self.budget > 0:
-            raise ValueError(
-                f"budget: expected seconds above 0, got {self.budget:g}; allow more time"
-            )
+        check_fields(self)
 
     @property
     def words(self) -> str:
@@ -90,19 +80,14 @@ class Descent:
         learning_rate: Adam's, of the logits.
 
     Raises:
-        ValueError: a number is not above 0, or infinite.
+        ValueError: a number is out of its range.
     """
 
-    queries: int = 2000
-    learning_rate: float = 0.1
+    queries: ranges.Queries = 2000
+    learning_rate: ranges.Positive = 0.1
 
     def __post_init__(self) -> None:
-        if self.queries < 1:
-            raise ValueError(f"queries: expected 1 or more, got {self.queries}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(
-                f"learning rate: expected a finite number above 0, got {self.learning_rate:g}"
-            )
+        check_fields(self)
 
     @property
     def words(self) -> str:
@@ -117,16 +102,10 @@ class Annealed(Descent):
         temperature: of the softmax at the first and at the last query; linear between them.
 
     Raises:
-        ValueError: as `Descent`, or a temperature is not above 0, or infinite.
+        ValueError: as `Descent`.
     """
 
-    temperature: tuple[float, float] = (1.0, 1.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        first, last = self.temperature
-        if not (0 < first < math.inf and 0 < last < math.inf):
-            raise ValueError(f"temperature {first:g} {last:g}: expected two finite numbers above 0")
+    temperature: tuple[ranges.Temperature, ranges.Temperature] = (1.0, 1.0)
 
     @property
     def schedule(self) -> Temperature:
@@ -145,15 +124,10 @@ class EdgeByEdge(Descent):
         edges_per_step: edges drawn for each estimate; None for all of them.
 
     Raises:
-        ValueError: as `Descent`, or it is below 1.
+        ValueError: as `Descent`.
     """
 
-    edges_per_step: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.edges_per_step is not None and self.edges_per_step < 1:
-            raise ValueError(f"edges_per_step: expected 1 or more, got {self.edges_per_step}")
+    edges_per_step: ranges.Count | None = None
 
 
 Settings: TypeAlias = Picking | Budgeted | Descent

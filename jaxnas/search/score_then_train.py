@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+from jaxnas.checks import whole
 from jaxnas.search.strategy import Strategy, each
 from jaxnas.spaces import DEFAULT, Space
 
@@ -41,12 +42,13 @@ def candidates(
     Raises:
         ValueError: fewer than k different functions have a score.
     """
+    k = whole("k", k, 1)
     scores = {cell: score(cell) for cell in sample}
     ranked = sorted((c for c in scores if not math.isnan(scores[c])), key=lambda c: -scores[c])
     heads: dict[str, str] = {}
     for cell, function in zip(ranked, space.functions(ranked), strict=True):
         heads.setdefault(function, cell)
-    if not 0 < k <= len(heads):
+    if k > len(heads):
         raise ValueError(
             f"k = {k}: expected 1 to {len(heads)}, the different functions with a score among the "
             f"{len(scores)} cells sampled"

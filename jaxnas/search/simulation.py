@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from jaxnas.checks import checked, ranges, user_path
 from jaxnas.evaluation import baselines as counting
 from jaxnas.evaluation.scores import values
 from jaxnas.oracle import Oracle
+from jaxnas.oracle.table import known_dataset
 from jaxnas.results import read_finished, space_of
 from jaxnas.search.benchmark import Benchmark, benchmark_of
 from jaxnas.search.experiment import Found, Run, Summary, optimum, repeat, searching, summarise
@@ -109,10 +110,12 @@ def simulate(
     """
     chosen = find_method(method)
     of_run = _replaced(chosen, settings)
-    count = chosen.runs if runs is None else runs
-    if count < 1:
-        raise ValueError(f"runs: expected 1 or more, got {count}; ask for more")
-    names = [datasets] if isinstance(datasets, str) else list(dict.fromkeys(datasets))
+    count = chosen.runs if runs is None else checked("runs", runs, ranges.Runs)
+    by_gradient = isinstance(of_run, Descent)
+    seed = checked("seed", seed, ranges.SeedOfWords if by_gradient else ranges.Seed)
+    given = [datasets] if isinstance(datasets, str) else datasets
+    names = list(dict.fromkeys(known_dataset("datasets", name) for name in given))
+    search_on = None if search_on is None else known_dataset("search_on", search_on)
     space = oracle.space
     scores = _scores(of_run, space) if isinstance(of_run, Picking) else None
     if isinstance(of_run, Descent):
@@ -214,7 +217,7 @@ def _scores(settings: Picking, space: Space) -> _Scores:
             )
         return dict(zip(archs, counts[by].tolist(), strict=True))
     if not isinstance(table, pa.Table):
-        table = read_finished(Path(table).expanduser())
+        table = read_finished(user_path("scores", table))
     if space_of(table).name != space.name:
         raise ValueError(
             f"scores: expected a table of {space.title}, whose accuracies the oracle has, got one "

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnas.checks import checked, ranges
 from jaxnas.spaces import DEFAULT, Space
 
 
@@ -70,12 +71,14 @@ def search(strategy: Strategy, query: Query, budget: float = math.inf) -> Trace:
     Args:
         strategy: not yet started; closed at the end.
         query: answers for one arch; rewards are finite, seconds finite and not negative.
-        budget: seconds that all trainings together may take.
+        budget: seconds that all trainings together may take; inf for a strategy that ends.
 
     Raises:
         ValueError: the budget is too small for the first training, the strategy asks for nothing,
             or an answer is not of that kind.
     """
+    if budget != math.inf:
+        budget = checked("budget", budget, ranges.Budget)
     archs: list[str] = []
     answers: list[Answer] = []
     with contextlib.closing(strategy):

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jaxnas.checks import unknown
+from jaxnas.checks import quoted, unknown
 from jaxnas.spaces.darts.space import Darts
 from jaxnas.spaces.nb201.space import NB201
 from jaxnas.spaces.selection import select
@@ -38,6 +38,10 @@ def find(space: str | Space) -> Space:
         ValueError: there is none of this name.
     """
     if not isinstance(space, str):
+        if not hasattr(space, "notation"):
+            raise ValueError(
+                f"space: expected one of {', '.join(SPACES)}, or a space, got {quoted(space)}"
+            )
         return space
     if space not in SPACES:
         raise ValueError(unknown("space", space, SPACES))

@@ -12,6 +12,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnas.checks import quoted, whole
+
 
 class Sizes(NamedTuple):
     """How large the network of an architecture is.
@@ -96,6 +98,8 @@ class Space(Protocol):
         published: architectures that have a name, arch by name.
         choices: number of values of each entry of a code; every code within them is an
             architecture.
+        coded: mark before an architecture that is written as numbers, one for each entry of
+            `choices` and below it, in the coding that the field prints; empty where there is none.
     """
 
     @property
@@ -120,6 +124,8 @@ class Space(Protocol):
     def published(self) -> Mapping[str, str]: ...
     @property
     def choices(self) -> tuple[int, ...]: ...
+    @property
+    def coded(self) -> str: ...
 
     def parse(self, text: str) -> str:
         """The arch that a text writes, in any notation in use.
@@ -197,6 +203,23 @@ class Space(Protocol):
     @property
     def networks(self) -> Any:
         """The networks of the space, see `jaxnas.networks.protocol`; imports JAX when asked."""
+
+
+def number_drawn(count: Any, most: int, expected: str) -> int:
+    """How many architectures are drawn, if it is a whole number from 1.
+
+    Args:
+        count: what came.
+        most: how many there can be.
+        expected: how many of what, in words.
+
+    Raises:
+        ValueError: it is none, or above.
+    """
+    try:
+        return whole("random", count, 1, most)
+    except ValueError as error:
+        raise ValueError(f"random:{quoted(count)}: expected {expected}") from error
 
 
 def structural_zeros(rows: int, columns: int, *, is_output: bool = False) -> int:

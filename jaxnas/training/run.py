@@ -11,8 +11,10 @@ from typing import Any, TypeAlias
 import jax
 
 from jaxnas import data, spaces
+from jaxnas.checks import folder_to_write, several_whole
 from jaxnas.data import DataError, Images, check_side
 from jaxnas.data.splits import Split, split
+from jaxnas.engine.devices import chosen_devices
 from jaxnas.engine.threads import run_on_workers
 from jaxnas.results import JSON
 from jaxnas.results.files import write_parquet
@@ -72,8 +74,10 @@ def train(
         ValueError: an argument is not what it should be, or `out` is of a run with other settings.
     """
     searched, chosen = _resolved(space, settings, options)
+    given = several_whole("seeds", seeds)
+    path = None if out is None else folder_to_write("out", out)
+    local = chosen_devices(devices)
     images = dataset if isinstance(dataset, Images) else data.load(dataset)
-    given = tuple(seeds)
     parts = check(images, chosen, given, searched)
     archs = select(cells, searched.trainable, given[0])
     return train_candidates(
@@ -82,8 +86,8 @@ def train(
         chosen,
         chosen.identity(images),
         given,
-        out,
-        devices,
+        path,
+        local,
         progress,
         begin,
     )
@@ -116,7 +120,7 @@ def train_candidates(
     jobs = [(candidate, seed) for seed in dict.fromkeys(seeds) for candidate in candidates]
     if not jobs:
         raise ValueError("candidates: expected at least one architecture, got none")
-    devices = list(jax.local_devices() if devices is None else devices)
+    local = chosen_devices(devices)
 
     with ExitStack() as stack:
         path = Path(out or stack.enter_context(tempfile.TemporaryDirectory()))
@@ -128,7 +132,7 @@ def train_candidates(
         stop = threading.Event()
         workers = [
             Trainer(parts, settings, folder, device, stop, progress).train
-            for device in devices[: len(missing)]
+            for device in local[: len(missing)]
         ]
         for trained in run_on_workers(workers, missing, stop):
             if trained is not None:
@@ -155,10 +159,7 @@ def check(
         DataError: they do not fit, or there are no test images.
         ValueError: there are no such networks, no seed, or a negative one.
     """
-    if not seeds:
-        raise ValueError("seeds: expected at least one, got none")
-    if min(seeds) < 0:
-        raise ValueError(f"seeds: expected whole numbers from 0 up, got {min(seeds)}")
+    several_whole("seeds", seeds)
     check_side(images)
     space = space or spaces.find(settings.space)
     space.check(settings.sizes, images.num_classes, images.x_train.shape[1])

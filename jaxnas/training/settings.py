@@ -1,14 +1,14 @@
 """Everything that identifies a training run: equal settings train the same weights."""
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
-from typing import Any, ClassVar, get_args
+from typing import Any
 
 import numpy as np
 
+from jaxnas.checks import check_fields, checked, ranges
 from jaxnas.data import DataError, Images
 from jaxnas.modes import Initialisation
 from jaxnas.results import JSON
@@ -95,54 +95,25 @@ class TrainingSettings:
     """
 
     space: str = DEFAULT.name
-    epochs: int = _PRESET
-    batch_size: int = _PRESET
-    learning_rate: float = _PRESET
-    momentum: float = _PRESET
+    epochs: ranges.Epochs = _PRESET
+    batch_size: ranges.BatchSize = _PRESET
+    learning_rate: ranges.Positive = _PRESET
+    momentum: ranges.Fraction = _PRESET
     nesterov: bool = _PRESET
-    weight_decay: float = _PRESET
-    gradient_clip: float = _PRESET
-    cutout: int = _PRESET
-    channels: int = _PRESET
-    depth: int = _PRESET
-    drop_path: float = _PRESET
-    auxiliary_weight: float = _PRESET
+    weight_decay: ranges.NotNegative = _PRESET
+    gradient_clip: ranges.NotNegative = _PRESET
+    cutout: ranges.Pixels = _PRESET
+    channels: ranges.Channels = _PRESET
+    depth: ranges.Depth = _PRESET
+    drop_path: ranges.Fraction = _PRESET
+    auxiliary_weight: ranges.NotNegative = _PRESET
     init: Initialisation = _PRESET
-    valid_fraction: float = _PRESET
-
-    # Fields that are whole numbers, and the least they may be.
-    _WHOLE: ClassVar[Mapping[str, int]] = MappingProxyType(
-        {"epochs": 1, "batch_size": 1, "channels": 1, "depth": 1, "cutout": 0}
-    )
-    # Fields that are numbers from 0, and what they stay below.
-    _LIMITS: ClassVar[Mapping[str, float]] = MappingProxyType(
-        {
-            "learning_rate": math.inf,
-            "momentum": 1,
-            "weight_decay": math.inf,
-            "gradient_clip": math.inf,
-            "drop_path": 1,
-            "auxiliary_weight": math.inf,
-            "valid_fraction": 1,
-        }
-    )
+    valid_fraction: ranges.Fraction = _PRESET
 
     def __post_init__(self) -> None:
+        checked("space", self.space, str)
         self._fill_in()
-        for name, least in self._WHOLE.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{name}: expected a whole number from {least} up, got {value!r}")
-        for name, limit in self._LIMITS.items():
-            value = getattr(self, name)
-            if not 0 <= value < limit:
-                bound = "" if limit == math.inf else f" and below {limit}"
-                raise ValueError(f"{name}: expected a finite number from 0{bound}, got {value!r}")
-        if self.learning_rate == 0:
-            raise ValueError("learning_rate: expected a number above 0, got 0")
-        if self.init not in get_args(Initialisation):
-            known = ", ".join(get_args(Initialisation))
-            raise ValueError(f"init: expected one of {known}, got {self.init!r}")
+        check_fields(self)
 
     def _fill_in(self) -> None:
         preset = PRESETS.get(self.space, {})

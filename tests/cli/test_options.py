@@ -68,6 +68,6 @@ def test_a_text_for_no_field_is_an_error() -> None:
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    options.refuse_files(None, tmp_path, tmp_path / "new")
+    options.check_folders(None, tmp_path, tmp_path / "new")
     with pytest.raises(ValueError, match="file: expected a folder, .*, got a file; choose"):
-        options.refuse_files(tmp_path / "file")
+        options.check_folders(tmp_path / "file")

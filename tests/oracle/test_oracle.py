@@ -597,7 +597,7 @@ def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        (("cifar-10", "valid", 12), "expected one of cifar10, cifar100, imagenet16-120.*cifar-10"),
+        (("cifar11", "valid", 12), "expected one of cifar10, cifar100, imagenet16-120.*cifar11"),
         (("cifar10", "train", 12), "split: expected one of valid, test, got 'train'"),
         (("cifar10", "valid", 90), "epochs: expected one of 12, 200, got 90"),
         (("cifar10", "valid", 200, 111), r"of seed 111: it has .*12-epoch \(seeds 111, 777\)"),

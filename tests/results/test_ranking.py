@@ -133,7 +133,7 @@ def test_tables_without_settings_and_no_cells_at_all_are_refused() -> None:
     rows = [{"cell": 0, "function": 0, "js": 1.0}]
     with pytest.raises(ResultsError, match="The table has no settings: expected"):
         best(table(rows, with_settings=False), "js")
-    with pytest.raises(ResultsError, match="k: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="k: expected a whole number of at least 1, got 0"):
         best(table(rows), "js", k=0)
 
 

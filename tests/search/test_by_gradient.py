@@ -155,7 +155,7 @@ def test_variance_of_the_estimate_at_the_start() -> None:
 
 def test_settings() -> None:
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="learning rate: expected a finite number above 0"):
+        with pytest.raises(ValueError, match="learning_rate: expected a finite number above 0"):
             Descent(10, wrong)
     with pytest.raises(ValueError, match="queries: expected 1 or more, got 0"):
         Descent(0)

@@ -47,7 +47,7 @@ CONTRACT = {
         (
             (Sizes(0, 3), 10, 8, "channels"),
             (Sizes(3, 3), 10, 8, "channels"),
-            (Sizes(4, 2), 10, 8, "cells"),
+            (Sizes(4, 2), 10, 8, "depth"),
             (Sizes(4, 3), 0, 8, "num_classes"),
             (Sizes(4, 3), 10, 10, "image_size"),
         ),
@@ -227,7 +227,7 @@ def test_functions_have_the_tensors_of_their_architectures(name):
 )
 def test_networks_that_do_not_exist_are_refused(name, sizes, classes, pixels, named):
     space = SPACES[name]
-    with pytest.raises(ValueError, match=rf"^{named}: expected [^\n]*got [^\n]*\.$"):
+    with pytest.raises(ValueError, match=rf"^{named}: expected [^\n]*got [^\n]*$"):
         space.check(sizes, classes, pixels)
     with pytest.raises(ValueError, match=f"^{named}: "):
         space.counts(space.draw(1, 0), sizes, classes, pixels)

@@ -442,10 +442,10 @@ def test_counts_as_the_benchmark_prints_them(classes: int, size: int, record: st
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"num_classes": 0}, "num_classes: expected a positive integer, got 0."),
-        ({"channels": -1}, "channels: expected a positive integer, got -1."),
-        ({"depth": 0}, "depth: expected a positive integer, got 0."),
-        ({"image_size": 0}, "image_size: expected a positive integer, got 0."),
+        ({"num_classes": 0}, "num_classes: expected a whole number from 1 to 1000000, got 0"),
+        ({"channels": -1}, "channels: expected a whole number from 1 to 4096, got -1"),
+        ({"depth": 0}, "depth: expected a whole number from 1 to 1000, got 0"),
+        ({"image_size": 0}, "image_size: expected a whole number from 1 to 16384, got 0"),
         ({"image_size": 30}, "image_size: expected a multiple of 4 (two blocks halve it), got 30."),
     ],
 )

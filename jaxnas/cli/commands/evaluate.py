@@ -9,6 +9,7 @@ import click
 
 from jaxnas.cli import options
 from jaxnas.cli.terminal.messages import echo
+from jaxnas.cli.values import Choice
 from jaxnas.oracle.table import DATASETS, EPOCHS, SPLITS
 
 if TYPE_CHECKING:
@@ -31,16 +32,14 @@ _SPELT = {"valid": "validation", "test": "test"}
 @click.option(
     "--dataset",
     required=True,
-    type=click.Choice(DATASETS),
+    type=Choice(DATASETS, loose=True),
     help="Data set the accuracies are from.",
 )
-@click.option(
-    "--split", required=True, type=click.Choice(SPLITS), help="Images the accuracies are of."
-)
+@click.option("--split", required=True, type=Choice(SPLITS), help="Images the accuracies are of.")
 @click.option(
     "--epochs",
     required=True,
-    type=click.Choice([str(epochs) for epochs in EPOCHS]),
+    type=Choice([str(epochs) for epochs in EPOCHS]),
     help="Epochs that the accuracies are after.",
 )
 @click.option(
@@ -68,7 +67,7 @@ def evaluate(
     over functionally different cells. The --out folder gets the measures as evaluation.csv, the
     conditions as evaluation.json, and pictures.
     """
-    options.refuse_files(out)
+    options.check_folders(out)
 
     from jaxnas import evaluation, oracle, results
     from jaxnas.cli.terminal.progress import archive_bar, bar

@@ -20,6 +20,8 @@ def merge(folders: tuple[Path, ...], out: Path, noise_range: options.NoiseRange)
     Their settings must be equal. The folders stay as they are. Where two hold different values of
     one score, the one given first wins. Instead of a folder its scores.parquet will do.
     """
+    options.check_folders(out)
+
     from jaxnas import scoring
     from jaxnas.cli.terminal.scored import finish
 

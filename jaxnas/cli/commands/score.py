@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jaxnas import checks
 from jaxnas.cli import options
 from jaxnas.engine.environment import Start
 from jaxnas.scoring.settings import Settings
@@ -83,7 +84,7 @@ def score(
     archs = selection.select(cells, SPACES[space], chosen_seeds[0])
     names = columns(parse_proxies(proxies))
     folder = out or Path("runs") / f"{space}-{Path(dataset).stem}"
-    options.refuse_files(folder)
+    options.check_folders(folder)
     machine.ready(start)
 
     from jaxnas import data, scoring
@@ -125,7 +126,7 @@ def parse_proxies(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
         raise ValueError(
-            f"proxies {text!r}: expected names separated by commas, got an empty name; "
-            "`jaxnas proxies` lists them"
+            f"proxies {checks.quoted(text)}: expected names separated by commas, got an empty "
+            "name; `jaxnas proxies` lists them"
         )
     return tuple(dict.fromkeys(names))

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jaxnas.checks import quoted, ranges
+from jaxnas.checks.kinds import Whole
 from jaxnas.cli import options
 from jaxnas.cli.commands.search_gt_nas import gt_nas
 from jaxnas.cli.terminal.messages import echo
+from jaxnas.cli.values import Number
 from jaxnas.oneshot.recipe import Recipe, parse
 from jaxnas.oneshot.recipes import METHODS, Annealed, Darts, definition_of, make_recipe
 from jaxnas.spaces import SPACES
@@ -21,8 +24,6 @@ if TYPE_CHECKING:
 
 PICTURE_FILE = "curves.png"
 CELL_FILE = "cell.png"
-
-_POSITIVE = click.FloatRange(min=0, min_open=True)
 
 # Options that are constants of a recipe, under the same name; of those that it has.
 _HELP = {
@@ -68,7 +69,7 @@ def _command(method: str) -> click.Command:
         metavar="PATH",
         help="A table of accuracies, or the benchmark's archive, to show those of what is found.",
     )
-    @options.seed
+    @options.seed_of_words
     @_recipe_options(method)
     @click.option(
         "--set",
@@ -112,7 +113,7 @@ def _recipe_options(method: str) -> options.Decorator:
         own.append(
             click.option(
                 "--temperature",
-                type=(_POSITIVE, _POSITIVE),
+                type=(Number(ranges.Temperature),) * 2,
                 metavar="FIRST LAST",
                 help=f"Temperature of the first epoch and of the last, linear between them.  "
                 f"[default: {pair}]",
@@ -122,7 +123,7 @@ def _recipe_options(method: str) -> options.Decorator:
         own.append(
             click.option(
                 "--order",
-                type=click.IntRange(1, 2),
+                type=Number(Whole(1, 2)),
                 help="2 for the validation loss after a step of the weights.  [default: 1]",
             )
         )
@@ -185,9 +186,9 @@ def _parsed(method: str, texts: Sequence[str], known: Mapping[str, Any]) -> dict
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise ValueError(f"--set {text}: expected NAME=VALUE, such as alpha_decay=0")
+            raise ValueError(f"--set {quoted(text)}: expected NAME=VALUE, such as alpha_decay=0")
         if name in known or name in values:
-            raise ValueError(f"--set {text}: expected each constant once, got {name} twice")
+            raise ValueError(f"--set {quoted(text)}: expected each constant once, got {name} twice")
         values[name] = parse(recipe, name, value)
     return values
 
@@ -203,7 +204,7 @@ def _run(
     machine: options.Machine,
 ) -> None:
     """Searches, and shows what is found; what can be refused is, before the search."""
-    options.refuse_files(out)
+    options.check_folders(out)
     machine.ready(None)
 
     from jaxnas import data, oneshot

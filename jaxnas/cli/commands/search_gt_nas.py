@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jaxnas.checks import ranges
 from jaxnas.cli import options
 from jaxnas.cli.commands.train import recipe_options
 from jaxnas.cli.terminal.messages import echo
+from jaxnas.cli.values import Number
 from jaxnas.engine.environment import Start
 from jaxnas.spaces import SPACES
 from jaxnas.training.settings import TrainingSettings
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--score-batch-size",
-    type=click.IntRange(min=2),
+    type=Number(ranges.ComparedBatchSize),
     default=64,
     show_default=True,
     help="Images in the batch that scores.",
@@ -105,7 +107,7 @@ def gt_nas(
 
     settings = TrainingSettings(space=space, **options.given(given))
     folder = out or Path("runs") / f"gt-nas-{Path(dataset).stem}"
-    options.refuse_files(folder)
+    options.check_folders(folder)
     machine.ready(start)
 
     from jaxnas import data, pipelines

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jaxnas.checks import kinds_of, ranges
 from jaxnas.cli import options
 from jaxnas.cli.terminal.messages import echo
+from jaxnas.cli.values import Choice, Number
 from jaxnas.oracle.table import DATASETS
 from jaxnas.search.benchmark import REPORT_EPOCHS, REWARD_EPOCHS
 from jaxnas.search.methods import METHODS, Descent, Method
@@ -19,18 +21,12 @@ from jaxnas.search.methods import METHODS, Descent, Method
 if TYPE_CHECKING:
     from jaxnas.search.simulation import Progress
 
-_POSITIVE = click.FloatRange(min=0, min_open=True)
-
-# How each setting of a method is written; its default is the method's own.
+# How each setting of a method is written; its kind and its default are the method's own.
 _OPTIONS: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
-    "s": (("-s", "s"), {"type": options.COUNT, "help": "Cells scored."}),
+    "s": (("-s", "s"), {"help": "Cells scored."}),
     "k": (
         ("-k", "k"),
-        {
-            "type": options.COUNT,
-            "multiple": True,
-            "help": "Cells trained; may be given several times.",
-        },
+        {"multiple": True, "help": "Cells trained; may be given several times."},
     ),
     "by": (
         ("--by",),
@@ -46,20 +42,19 @@ _OPTIONS: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
     ),
     "budget": (
         ("--budget",),
-        {"type": _POSITIVE, "help": "Simulated seconds of training that a search may spend."},
+        {"help": "Simulated seconds of training that a search may spend."},
     ),
     "queries": (
         ("--queries",),
-        {"type": options.COUNT, "help": "Evaluations of the loss that a search may spend."},
+        {"help": "Evaluations of the loss that a search may spend."},
     ),
     "learning_rate": (
         ("--learning-rate",),
-        {"type": _POSITIVE, "help": "Learning rate of the logits, by Adam."},
+        {"help": "Learning rate of the logits, by Adam."},
     ),
     "temperature": (
         ("--temperature",),
         {
-            "type": (_POSITIVE, _POSITIVE),
             "metavar": "FIRST LAST",
             "help": "Temperature of the softmax at the first and at the last query.",
         },
@@ -67,7 +62,6 @@ _OPTIONS: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
     "edges_per_step": (
         ("--edges-per-step",),
         {
-            "type": options.COUNT,
             "help": "Edges drawn for each estimate, whose other operations are all evaluated.  "
             "[default: all]",
         },
@@ -122,25 +116,25 @@ def _command(method: Method) -> click.Command:
         "datasets",
         required=True,
         multiple=True,
-        type=click.Choice(DATASETS),
+        type=Choice(DATASETS, loose=True),
         help="Data set the accuracies are from; may be given several times.",
     )
     @click.option(
         "--search-on",
-        type=click.Choice(DATASETS),
+        type=Choice(DATASETS, loose=True),
         help="Data set whose rewards and times the search sees; NAS-Bench-201's authors: cifar10.  "
         "[default: the one of the accuracies]",
     )
     @options.space
     @click.option(
         "--runs",
-        type=options.COUNT,
+        type=Number(ranges.Runs),
         default=method.runs,
         show_default=True,
         help="Number of searches to run.",
     )
-    @options.seed
-    @options.several(*(_option(name, getattr(method.settings, name)) for name in fields))
+    @(options.seed_of_words if isinstance(method.settings, Descent) else options.seed)
+    @options.several(*(_option(name, method.settings) for name in fields))
     @options.out("Folder that the tables are written to as well.")
     def command(
         table: Path,
@@ -152,7 +146,7 @@ def _command(method: Method) -> click.Command:
         out: Path | None,
         **settings: Any,
     ) -> None:
-        _check_folder(out)
+        options.check_folders(out)
 
         from jaxnas import search
         from jaxnas.cli.terminal.progress import archive_bar
@@ -187,21 +181,13 @@ def _command(method: Method) -> click.Command:
     return click.command(method.name, help=method.summary, epilog=epilog)(command)
 
 
-def _option(name: str, default: Any) -> Callable[[Any], Any]:
+def _option(name: str, settings: Any) -> Callable[[Any], Any]:
     """The option of a setting, with the method's default."""
     spellings, keywords = _OPTIONS[name]
-    shown = default is not None
-    return click.option(*spellings, **keywords, default=default, show_default=shown)
-
-
-def _check_folder(out: Path | None) -> None:
-    """Raises ValueError unless a folder is there or can be made."""
-    options.refuse_files(out)
-    if out is not None and not out.absolute().parent.is_dir():
-        raise ValueError(
-            f"{out}: expected a folder, or a path in a folder that exists, got {out.parent}, which "
-            "does not; make it first"
-        )
+    kind, default = kinds_of(type(settings)).get(name), getattr(settings, name)
+    if kind is not None:
+        keywords = {"type": options.type_of(kind), **keywords}
+    return click.option(*spellings, **keywords, default=default, show_default=default is not None)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,11 @@ from jaxnas.cli import options
     show_default=True,
     help="Number of architectures.",
 )
-@click.option("--seed", type=int, help="Use the scores of this seed alone, not the mean of all.")
+@click.option(
+    "--seed",
+    type=options.SEED,
+    help="Use the scores of this seed alone, not the mean of all.",
+)
 @options.noise_range
 def top(
     folder: Path, by: str | None, k: int, seed: int | None, noise_range: options.NoiseRange

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jaxnas.checks import check_path, parsed, quoted, ranges
 from jaxnas.cli import options
 from jaxnas.cli.terminal.messages import echo
 from jaxnas.engine.environment import Start
@@ -99,7 +100,7 @@ def train(
     archs: tuple[str, ...] = ()
     if cells is not None:
         archs = selection.select(cells, SPACES[space].trainable, chosen_seeds[0])
-    options.refuse_files(out)
+    options.check_folders(out)
     # One network alone trains on all cores at once; several share a machine better.
     alone = from_folder is None and len(archs) * len(chosen_seeds) == 1
     machine.ready(None if alone else start)
@@ -148,9 +149,10 @@ def parse_top(text: str) -> tuple[Path, str, int]:
         ValueError: it is something else.
     """
     parts = text.rsplit(":", 2)
-    if len(parts) != 3 or not all(parts) or not parts[2].isdecimal() or int(parts[2]) < 1:
-        raise ValueError(f"--top {text}: expected DIR:PROXY:K, with K a whole number from 1 up")
-    return Path(parts[0]), parts[1], int(parts[2])
+    if len(parts) != 3 or not all(parts):
+        raise ValueError(f"--top {quoted(text)}: expected DIR:PROXY:K, with K a whole number")
+    folder, by, k = parts
+    return check_path("--top DIR", folder), by, parsed("--top K", k, ranges.Count)
 
 
 def best_archs(folder: Path, by: str, k: int, space: str) -> tuple[str, ...]:

@@ -8,12 +8,12 @@ Source: Zhou et al., "Theory-inspired path-regularized differential network arch
 NeurIPS 2020, section 4, its group-structured sparse gates and path-depth-wise regulariser.
 """
 
-import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxnas.checks import checked, ranges
 from jaxnas.oneshot.pr_darts.cell import Cell, Kinds
 from jaxnas.types import Array
 
@@ -38,8 +38,7 @@ class Strengths(NamedTuple):
 def check_strengths(strengths: Strengths) -> None:
     """Raises ValueError if one is negative, infinite or NaN."""
     for name, value in zip(Strengths._fields, strengths, strict=True):
-        if not 0 <= value < math.inf:
-            raise ValueError(f"strength {name}: expected a finite number from 0, got {value:g}")
+        checked(f"strength {name}", value, ranges.NotNegative)
 
 
 def skip(probabilities: Array, cell: Cell) -> Array:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxnas.checks import check_fields, ranges
 from jaxnas.precision import to_float64
 from jaxnas.proxies.quantities.loss_gradients import losses, mean_loss
 from jaxnas.proxies.quantities.quantity import Quantity
@@ -50,6 +51,9 @@ class SquaredMeanGradient:
     """
 
     together: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     # One pass through a joint batch instead of batches of one.
     cheaper_jointly = True
@@ -127,10 +131,13 @@ class ExampleGradients:
     """
 
     together: bool = False
-    parameters: int | None = None
-    examples: int | None = None
+    parameters: ranges.Count | None = None
+    examples: ranges.Count | None = None
     centred: bool = False
-    seed: int = 0
+    seed: ranges.SeedOfWords = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     # It takes a backward pass an example either way, jointly one of the whole batch.
     cheaper_jointly = False

@@ -15,6 +15,7 @@ import numpy as np
 import optax  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from jaxnas.checks import checked, ranges, several_whole
 from jaxnas.estimators import Estimator, entropy, gradient, mode
 from jaxnas.search.by_gradient.table_loss import at, by_ops, shape_of, table_loss
 from jaxnas.search.methods import Descent
@@ -130,6 +131,9 @@ def search_by_gradient(
     Raises:
         ValueError: the queries are too few, or the space cannot be searched so.
     """
+    at_once = checked("at_once", at_once, ranges.Count)
+    numbers = list(several_whole("seeds", seeds, most=2**32 - 1))
+    root = jax.random.key(checked("seed", seed, ranges.SeedOfWords))
     tables = _Tables(
         by_ops(1 - rewards / 100, jnp.float32, space),
         by_ops(seconds, jnp.float32, space),
@@ -143,8 +147,6 @@ def search_by_gradient(
     def together(keys: Array) -> Any:
         return jax.vmap(lambda key: _run(estimator, tables, settings, bounds, key))(keys)
 
-    root = jax.random.key(seed)
-    numbers = list(seeds)
     for start in range(0, len(numbers), at_once):
         some = numbers[start : start + at_once]
         # The last group is filled up, so that it is the program of the others.

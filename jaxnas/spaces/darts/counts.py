@@ -10,6 +10,7 @@ Source: Liu, Simonyan & Yang, "DARTS", ICLR 2019, section 3 and the released cod
 
 from typing import NamedTuple
 
+from jaxnas.checks import checked, ranges, whole
 from jaxnas.spaces.darts.genotype import Genotype, Op, edges_of
 
 STEM_MULTIPLIER = 3
@@ -124,16 +125,15 @@ def check_network(
     num_classes: int, channels: int, cells: int, image_size: int, *, auxiliary: bool = False
 ) -> None:
     """Raises ValueError if there is no such network."""
-    for name, size in (("num_classes", num_classes), ("channels", channels)):
-        if size < 1:
-            raise ValueError(f"{name}: expected a positive integer, got {size}.")
+    checked("num_classes", num_classes, ranges.Classes)
+    checked("channels", channels, ranges.Channels)
     if channels % 2:
         raise ValueError(
             f"channels: expected an even number (reductions halve it), got {channels}."
         )
-    if cells < 3:
-        raise ValueError(f"cells: expected 3 or more, two of them reductions, got {cells}.")
-    if image_size < 4 or image_size % 4:
+    whole("depth", cells, 3, 1000, "two of them reductions")
+    checked("image_size", image_size, ranges.Side)
+    if image_size % 4:
         raise ValueError(
             f"image_size: expected a multiple of 4 (two cells halve it), got {image_size}."
         )

@@ -13,9 +13,13 @@ import difflib
 import enum
 import itertools
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from jaxnas.checks import quoted, shortened
+from jaxnas.spaces.notation import bare, python_of
 
 
 class Op(enum.IntEnum):
@@ -39,6 +43,12 @@ NODES = (2, 3, 4, 5)
 
 EDGES = tuple((source, target) for target in NODES for source in range(target))
 """(source node, target node) of the supernet's 14 edges, in the order of the rows of weights."""
+
+_FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
+_UNUSED = ("connectN", "connects")
+
+# What stands before a genotype in a file of genotypes or a log: a name, a module, a date.
+_BEFORE = re.compile(r"^[\w\s.,:;/=\[\]-]*\bGenotype(?=\()")
 
 Gene = tuple[str, int]
 """An edge of a genotype: the operation's name and the source node."""
@@ -93,7 +103,7 @@ def _targets(count: int) -> list[int]:
 def _checked_genes(kind: str, genes: Any) -> tuple[Gene, ...]:
     pairs = tuple(genes) if isinstance(genes, Sequence) and not isinstance(genes, str) else genes
     if not isinstance(pairs, tuple) or len(pairs) not in (2 * len(NODES), len(EDGES)):
-        came = f"{len(pairs)} edges" if isinstance(pairs, tuple) else _shortened(repr(genes))
+        came = f"{len(pairs)} edges" if isinstance(pairs, tuple) else quoted(genes, 60)
         raise ValueError(
             f"Genotype, {kind}: expected {2 * len(NODES)} edges, two for each of {len(NODES)} "
             f"nodes, or all {len(EDGES)}, got {came}."
@@ -116,32 +126,31 @@ def _checked_genes(kind: str, genes: Any) -> tuple[Gene, ...]:
 
 def _checked_gene(where: str, gene: Any, target: int, *, none_allowed: bool) -> Gene:
     if not isinstance(gene, Sequence) or isinstance(gene, str) or len(gene) != 2:
-        raise ValueError(
-            f"{where}: expected (operation, source node), got {_shortened(repr(gene))}."
-        )
+        raise ValueError(f"{where}: expected (operation, source node), got {quoted(gene, 60)}.")
     name, source = gene
     if name not in OPS:
         near = difflib.get_close_matches(str(name), OPS, n=1, cutoff=0.5)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(
-            f"{where}: expected one of {', '.join(OPS)}, got {_shortened(repr(name))}{hint}."
+            f"{where}: expected one of {', '.join(OPS)}, got {quoted(name, 60)}{hint}."
         )
     if name == OPS[Op.NONE] and not none_allowed:
         raise ValueError(f"{where}: 'none' is no edge to keep; choose another operation.")
     if type(source) is not int or not 0 <= source < target:
         raise ValueError(
             f"{where}: node {target} takes its input from a node 0..{target - 1}, "
-            f"got {_shortened(repr(source))}."
+            f"got {quoted(source, 60)}."
         )
     return name, source
 
 
 def _checked_concat(where: str, concat: Any) -> tuple[int, ...]:
     nodes = tuple(concat) if isinstance(concat, Sequence) and not isinstance(concat, str) else ()
-    if not nodes or len(set(nodes)) != len(nodes) or any(node not in NODES for node in nodes):
+    known = all(type(node) is int and node in NODES for node in nodes)
+    if not nodes or not known or len(set(nodes)) != len(nodes):
         raise ValueError(
             f"Genotype, {where}: expected different nodes of {list(NODES)}, "
-            f"got {_shortened(repr(concat))}."
+            f"got {quoted(concat, 60)}."
         )
     return nodes
 
@@ -150,7 +159,9 @@ def parse_genotype(text: str) -> Genotype:
     """Reads a genotype in the notations in use.
 
     - DARTS': ``Genotype(normal=[('sep_conv_3x3', 1), ...], normal_concat=range(2, 6), ...)``, by
-      itself or assigned to a name, as in files of genotypes;
+      itself or assigned to a name, as in files of genotypes, with the name of its module before it
+      or what a log has, with the fields by name or in their order, and with AutoDL-Projects'
+      ``connectN=None, connects=None``;
     - a dict of the same fields, as GDAS' logs have it, whose edges are grouped by node and may
       carry their weight: ``{'normal': [(('skip_connect', 0, 0.2), ...), ...], ...}``;
     - JSON: an object of the same fields, or one whose "genotype" is any of these, in a string
@@ -162,16 +173,19 @@ def parse_genotype(text: str) -> Genotype:
         ValueError: if the text is no genotype, or one outside the space.
     """
     try:
-        fields = _fields(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        fields = _fields(bare(text))
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ValueError(
             f"Genotype: expected Genotype(normal=[(operation, source), ...], normal_concat=[...], "
             f"reduce=[...], reduce_concat=[...]) or JSON of these fields, got {_shortened(text)!r}."
         ) from error
-    names = ("normal", "normal_concat", "reduce", "reduce_concat")
-    if set(fields) != set(names):
+    # AutoDL-Projects' namedtuple has two more, which say nothing where they are None.
+    fields = {
+        name: value for name, value in fields.items() if value is not None or name not in _UNUSED
+    }
+    if set(fields) != set(_FIELDS):
         came = _shortened(", ".join(map(repr, fields)), 100) or "none"
-        raise ValueError(f"Genotype: expected the fields {', '.join(names)}, got {came}.")
+        raise ValueError(f"Genotype: expected the fields {', '.join(_FIELDS)}, got {came}.")
     return Genotype(
         normal=_flat(fields["normal"]),
         normal_concat=fields["normal_concat"],
@@ -197,16 +211,20 @@ def _fields(text: str) -> dict[Any, Any]:
 
 def _python_fields(text: str) -> dict[Any, Any]:
     """The fields of a call of `Genotype` or of a dict display."""
-    match ast.parse(text.strip()).body:
-        case [ast.Expr(value=node)] | [ast.Assign(value=node)]:
+    match python_of(_BEFORE.sub("Genotype", text.strip(), count=1)):
+        case [ast.Expr(value=node)]:
             return _fields_of(node)
     raise ValueError("not one expression")
 
 
 def _fields_of(node: ast.expr) -> dict[Any, Any]:
     match node:
-        case ast.Call(func=ast.Name(id="Genotype"), args=[], keywords=keywords):
-            return {keyword.arg: _value(keyword.value) for keyword in keywords}
+        case ast.Call(func=ast.Name(id="Genotype"), args=args, keywords=keywords):
+            in_order = zip(_FIELDS + _UNUSED, args, strict=False)
+            given = [*in_order, *((keyword.arg, keyword.value) for keyword in keywords)]
+            if len(args) > len(_FIELDS + _UNUSED) or len(dict(given)) < len(given):
+                raise ValueError("a field too many, or one twice")
+            return {name: _value(value) for name, value in given}
         case ast.Dict(keys=keys, values=values):
             return {
                 ast.literal_eval(key): _value(value)
@@ -218,12 +236,20 @@ def _fields_of(node: ast.expr) -> dict[Any, Any]:
 
 def _value(node: ast.expr) -> Any:
     match node:
-        case ast.Call(func=ast.Name(id="range"), args=[first, last], keywords=[]):
-            bounds = ast.literal_eval(first), ast.literal_eval(last)
+        case ast.Call(func=ast.Name(id="range"), args=[_, _] | [_, _, _] as args, keywords=[]):
+            bounds = map(ast.literal_eval, args)
             # Bounded here, so that a misprint does not fill the memory.
             return tuple(itertools.islice(range(*bounds), len(NODES) + 1))
-        case ast.Call(func=ast.Name(id="list"), args=[inner], keywords=[]):
+        case ast.Call(func=ast.Name(id="list" | "tuple"), args=[inner], keywords=[]):
             return _value(inner)
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="np" | "numpy"), attr="int64" | "int32"),
+            args=[inner],
+            keywords=[],
+        ):
+            return ast.literal_eval(inner)
+        case ast.List(elts=inner) | ast.Tuple(elts=inner):
+            return tuple(map(_value, inner))
     return ast.literal_eval(node)
 
 
@@ -250,5 +276,4 @@ def _is_gene(value: Any) -> bool:
 
 
 def _shortened(text: str, length: int = 60) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[:length] + "…"
+    return shortened(text, length)

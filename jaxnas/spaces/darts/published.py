@@ -1,8 +1,8 @@
 """Genotypes published for CIFAR-10, each as its authors' code states it."""
 
-import difflib
 from types import MappingProxyType
 
+from jaxnas.checks import nearest, quoted, same_word
 from jaxnas.spaces.darts.genotype import Genotype, parse_genotype
 
 DARTS_V1 = parse_genotype(
@@ -73,10 +73,10 @@ def published_genotype(name: str) -> Genotype:
     Raises:
         ValueError: there is none of this name.
     """
-    key = name.lower().replace("_", "-")
-    if key not in PUBLISHED:
-        near = difflib.get_close_matches(key, PUBLISHED, n=1, cutoff=0.5)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+    key = same_word(name, PUBLISHED)
+    if key is None:
+        near = nearest(str(name), PUBLISHED)
+        hint = f" ({near})" if near else ""
         known = ", ".join(PUBLISHED)
-        raise ValueError(f"Published genotype: expected one of {known}, got {name!r}{hint}.")
+        raise ValueError(f"Published genotype: expected one of {known}, got {quoted(name)}{hint}.")
     return PUBLISHED[key]

@@ -17,12 +17,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnas.checks import checked, quoted, ranges, same_word
 from jaxnas.spaces.darts.counts import KERNEL_SIZE, TWICE, CellShape, cell_shapes, check_network
 from jaxnas.spaces.darts.counts import STEM_MULTIPLIER as _STEM
 from jaxnas.spaces.darts.counts import count as count_network
 from jaxnas.spaces.darts.genotype import NODES, OPS, Gene, Genotype, Op, edges_of, parse_genotype
 from jaxnas.spaces.darts.published import PUBLISHED
-from jaxnas.spaces.space import CellGraph, Counts, GraphEdge, OpKind, Sizes, Space, structural_zeros
+from jaxnas.spaces.space import (
+    CellGraph,
+    Counts,
+    GraphEdge,
+    OpKind,
+    Sizes,
+    Space,
+    number_drawn,
+    structural_zeros,
+)
 
 TARGETS = tuple(node for node in NODES for _ in range(2))
 """The node that each of a cell's eight edges leads to."""
@@ -61,6 +71,7 @@ class Darts:
     published: Mapping[str, str] = MappingProxyType(
         {name: str(genotype) for name, genotype in PUBLISHED.items()}
     )
+    coded: str = ""
     choices: tuple[int, ...] = 2 * tuple(n for target in TARGETS for n in (_NUM_OPS, target))
 
     def __repr__(self) -> str:
@@ -68,7 +79,7 @@ class Darts:
 
     def parse(self, text: str) -> str:
         """The genotype; see `Space.parse`."""
-        return str(genotype_of(text))
+        return str(genotype_of(checked("architecture", text, str)))
 
     def encode(self, arch: str) -> tuple[int, ...]:
         """(operation, source) of each of 16 edges; see `Space.encode`."""
@@ -82,7 +93,7 @@ class Darts:
     def arch(self, index: int) -> str:
         """Raises ValueError: genotypes have no official index."""
         raise ValueError(
-            f"index {index}: expected a genotype, as {self.title} has no indices; "
+            f"index {quoted(index)}: expected a genotype, as {self.title} has no indices; "
             f"write {self.notation}"
         )
 
@@ -110,9 +121,8 @@ class Darts:
         Two raw 64-bit outputs of PCG64(seed) for each kind of cell make a number of 128 bits, and
         its fraction of 2^128 the cell's rank; numpy promises to keep that stream (NEP 19).
         """
-        if not 1 <= count <= 10_000_000:
-            raise ValueError(f"random:{count}: expected 1 to 10,000,000 genotypes")
-        raw = np.random.PCG64(seed).random_raw
+        count = number_drawn(count, ranges.MOST, f"1 to {ranges.MOST:,} genotypes")
+        raw = np.random.PCG64(checked("seed", seed, ranges.Seed)).random_raw
         drawn: dict[str, None] = {}
         while len(drawn) < count:
             high_normal, low_normal, high_reduce, low_reduce = raw(4).tolist()
@@ -175,7 +185,7 @@ class _AllGenotypes(Darts):
 
     def parse(self, text: str) -> str:
         """The genotype, whatever edges it has; see `Space.parse`."""
-        return str(genotype_of(text, searched=False))
+        return str(genotype_of(checked("architecture", text, str), searched=False))
 
     @property
     def trainable(self) -> Space:
@@ -194,8 +204,8 @@ def genotype_of(text: str, *, searched: bool = True) -> Genotype:
     Raises:
         ValueError: it is none.
     """
-    text = text.strip()
-    genotype = PUBLISHED.get(text) or parse_genotype(text)
+    name = same_word(text, PUBLISHED)
+    genotype = parse_genotype(text) if name is None else PUBLISHED[name]
     if not searched:
         return genotype
     for kind in ("normal", "reduce"):

@@ -10,6 +10,7 @@ from jaxnas.spaces.nb201.cells import (
     cell_ops,
     index_to_arch,
     index_to_ops,
+    naslib_to_ops,
     ops_to_arch,
     ops_to_index,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "is_connected",
     "live_ops",
     "matching",
+    "naslib_to_ops",
     "num_flops",
     "num_params",
     "ops_to_arch",

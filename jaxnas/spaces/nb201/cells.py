@@ -7,21 +7,29 @@ its incoming edges. Three spellings of one cell:
 - arch: NAS-Bench-201's string, ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``;
 - index: 0..15624, the position in the benchmark's files.
 
+`cell_from_text` reads those of other libraries too: AutoDL-Projects' printed structure and its
+tuples of (op, source node), and NASLib's six numbers where they are marked as such.
+
 References:
   Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search",
   ICLR 2020, https://arxiv.org/abs/2001.00326
 """
 
+import ast
 import difflib
 import enum
 import functools
 import itertools
-import operator
 import random
-from typing import SupportsIndex
+import re
+from collections.abc import Sequence
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
+
+from jaxnas.checks import quoted, shortened, whole
+from jaxnas.spaces.notation import bare, python_of
 
 
 class Op(enum.IntEnum):
@@ -41,6 +49,14 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """(source node, target node) of each edge, in the order of the arch string."""
 
 NUM_CELLS = len(OPS) ** len(EDGES)
+
+NASLIB = "naslib:"
+"""The mark of six numbers in NASLib's coding, which are one cell; see `naslib_to_ops`."""
+
+_NASLIB_OPS = (Op.SKIP, Op.NONE, Op.CONV3X3, Op.CONV1X1, Op.POOL)
+_NASLIB_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
+
+_STRUCTURE = re.compile(r"\w*\(4 nodes with (.*)\)", re.DOTALL)
 
 _NODES = (1, 2, 3)
 _SHUFFLE_SEED = 88
@@ -172,6 +188,105 @@ def arch_to_ops(arch: str) -> tuple[int, ...]:
     )
 
 
+def naslib_to_ops(codes: Sequence[int]) -> tuple[int, ...]:
+    """Reads a cell in NASLib's coding, as `naslib.search_spaces.nasbench201.conversions` has it.
+
+    Args:
+      codes: six numbers, 0 skip, 1 none, 2 conv3x3, 3 conv1x1, 4 pool, on the edges 0-1, 0-2, 0-3,
+        1-2, 1-3, 2-3.
+
+    Returns:
+      Six op codes in the order of `EDGES`.
+
+    Raises:
+      ValueError: if they are not six numbers 0..4.
+    """
+    cell = as_cell(codes)
+    by_edge = dict(zip(_NASLIB_EDGES, (_NASLIB_OPS[code] for code in cell), strict=True))
+    return tuple(int(by_edge[edge]) for edge in EDGES)
+
+
+def cell_from_text(text: str) -> tuple[int, ...]:
+    """Reads a cell in any notation in use that cannot be taken for another.
+
+    - the arch string, with spaces, quotes or a byte-order mark around it or its parts;
+    - AutoDL-Projects' printed structure, ``Structure(4 nodes with |op~0|+...)``, and its tuples,
+      ``((('op', 0),), (('op', 0), ('op', 1)), (('op', 0), ('op', 1), ('op', 2)))``, as lists too;
+    - ``naslib:4,0,3,1,4,3``, also with brackets; six numbers without the mark are refused, as they
+      may be six indices, or the ops of this module.
+
+    Returns:
+      Six op codes in the order of `EDGES`.
+
+    Raises:
+      ValueError: as `arch_to_ops`, or the text may be read in two ways.
+    """
+    given = bare(text)
+    if given.startswith(NASLIB):
+        return _from_naslib(given)
+    if given.startswith(("(", "[")):
+        return _from_tuples(given)
+    structure = _STRUCTURE.fullmatch(given)
+    return arch_to_ops("".join((structure[1] if structure else given).split()))
+
+
+def _from_naslib(text: str) -> tuple[int, ...]:
+    """Op codes of six numbers after NASLib's mark."""
+    written = text.removeprefix(NASLIB).strip().strip("()[]")
+    codes = [code.strip() for code in written.removesuffix(",").split(",")]
+    if len(codes) != len(EDGES) or any(code not in tuple("01234") for code in codes):
+        raise ValueError(
+            f"cells {_shortened(text)!r}: expected six numbers 0..{len(OPS) - 1} after {NASLIB}, "
+            f"one for each edge, got others; write {NASLIB}4,0,3,1,4,3"
+        )
+    return naslib_to_ops([int(code) for code in codes])
+
+
+def _from_tuples(text: str) -> tuple[int, ...]:
+    """Op codes of AutoDL-Projects' nodes, each a tuple of (op, source node)."""
+    try:
+        (statement,) = python_of(text)
+        nodes = ast.literal_eval(statement.value) if isinstance(statement, ast.Expr) else None
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        nodes = None
+    if isinstance(nodes, Sequence) and len(nodes) == len(EDGES) and all(_is_code(n) for n in nodes):
+        raise ValueError(
+            f"cells {_shortened(text)!r}: expected a cell that can be read in one way, got six op "
+            f"codes, whose order and meaning differ; write {NASLIB}{','.join(map(str, nodes))} for "
+            "NASLib's, or the arch string"
+        )
+    edges = _edges_of(nodes)
+    if edges is None:
+        raise ValueError(
+            f"Arch string {_shortened(text)!r}: expected 3 nodes, each a tuple of "
+            "('op', source node) for every node before it"
+        )
+    return arch_to_ops("+".join("|" + "|".join(node) + "|" for node in edges))
+
+
+def _edges_of(nodes: Any) -> list[list[str]] | None:
+    """Each node's edges as ``op~source``, in order; None where the tuples are none of a cell."""
+    if not isinstance(nodes, Sequence) or len(nodes) != len(_NODES):
+        return None
+    found = []
+    for target, node in zip(_NODES, nodes, strict=True):
+        right = isinstance(node, Sequence) and len(node) == target
+        if not right or not all(
+            isinstance(edge, Sequence) and len(edge) == 2 and isinstance(edge[0], str)
+            for edge in node
+        ):
+            return None
+        by_source = {edge[1]: edge[0] for edge in node if type(edge[1]) is int}
+        if sorted(by_source) != list(range(target)):
+            return None
+        found.append([f"{by_source[source]}~{source}" for source in range(target)])
+    return found
+
+
+def _is_code(value: Any) -> bool:
+    return type(value) is int and 0 <= value < len(OPS)
+
+
 def _parse_node(arch: str, target: int, node: str) -> list[int]:
     """Op codes of one node's part of the string, such as ``|op~0|op~1|``."""
     where = f"{_quoted(arch)}, node {target}"
@@ -205,7 +320,7 @@ def _quoted(arch: str) -> str:
 
 
 def _shortened(text: str, length: int = 40) -> str:
-    return text if len(text) <= length else text[:length] + "…"
+    return shortened(text, length)
 
 
 def ops_to_index(ops: npt.ArrayLike) -> int:
@@ -223,10 +338,21 @@ def index_to_ops(index: SupportsIndex) -> tuple[int, ...]:
     Raises:
       ValueError: if the index is not in 0..15624 (negative indices do not count from the end).
     """
-    number = operator.index(index)
-    if not 0 <= number < NUM_CELLS:
-        raise ValueError(f"Cell index: expected 0..{NUM_CELLS - 1}, got {number}.")
-    return tuple(cell_ops()[number].tolist())
+    return tuple(cell_ops()[as_index(index)].tolist())
+
+
+def as_index(index: SupportsIndex) -> int:
+    """Checks an official index and returns it as a Python integer.
+
+    Raises:
+      ValueError: if it is not in 0..15624.
+    """
+    try:
+        return whole("Cell index", index, 0, NUM_CELLS - 1)
+    except ValueError as error:
+        raise ValueError(
+            f"Cell index: expected 0..{NUM_CELLS - 1}, got {quoted(index)}."
+        ) from error
 
 
 def arch_to_index(arch: str) -> int:

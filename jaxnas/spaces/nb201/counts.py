@@ -14,6 +14,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from jaxnas.checks import checked, ranges
 from jaxnas.spaces.nb201.cells import OPS, Op, as_ops
 
 _IMAGE_CHANNELS = 3
@@ -41,7 +42,7 @@ def num_params(
     Raises:
       ValueError: if ops are not codes 0..4 with a last axis of 6, or a size is not positive.
     """
-    _check_positive(num_classes=num_classes, channels=channels, depth=depth)
+    _check_counts(num_classes, channels, depth)
     stages = widths(channels)
     stem = 9 * _IMAGE_CHANNELS * channels + 2 * channels
     # Two 3x3 convolutions with BN and the 1x1 shortcut without.
@@ -106,15 +107,16 @@ def widths(channels: int) -> list[int]:
 
 def check_sizes(num_classes: int, image_size: int, channels: int, depth: int) -> None:
     """Raises ValueError if there is no such network."""
-    _check_positive(num_classes=num_classes, image_size=image_size, channels=channels, depth=depth)
+    _check_counts(num_classes, channels, depth)
+    checked("image_size", image_size, ranges.Side)
     if image_size % 4:
         raise ValueError(
             f"image_size: expected a multiple of 4 (two blocks halve it), got {image_size}."
         )
 
 
-def _check_positive(**sizes: int) -> None:
-    """Raises ValueError naming the first size below 1."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name}: expected a positive integer, got {size}.")
+def _check_counts(num_classes: int, channels: int, depth: int) -> None:
+    """Raises ValueError naming the first number out of its range."""
+    checked("num_classes", num_classes, ranges.Classes)
+    checked("channels", channels, ranges.Channels)
+    checked("depth", depth, ranges.Depth)

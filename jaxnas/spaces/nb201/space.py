@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import operator
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
@@ -12,12 +11,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnas.checks import checked, ranges
 from jaxnas.spaces.nb201.cells import (
     EDGES,
+    NASLIB,
     NUM_CELLS,
     OPS,
     Op,
-    arch_to_ops,
+    as_index,
+    cell_from_text,
     cell_ops,
     index_to_arch,
     index_to_ops,
@@ -26,7 +28,16 @@ from jaxnas.spaces.nb201.cells import (
 )
 from jaxnas.spaces.nb201.counts import check_sizes, num_flops, num_params, widths
 from jaxnas.spaces.nb201.functions import is_connected, live_ops, representatives
-from jaxnas.spaces.space import CellGraph, Counts, GraphEdge, OpKind, Sizes, Space, structural_zeros
+from jaxnas.spaces.space import (
+    CellGraph,
+    Counts,
+    GraphEdge,
+    OpKind,
+    Sizes,
+    Space,
+    number_drawn,
+    structural_zeros,
+)
 
 _DRAWN: dict[Op, tuple[str, OpKind]] = {
     Op.SKIP: ("skip", "skip"),
@@ -50,18 +61,19 @@ class NB201:
     notation: str = "an arch string |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, or an index"
     published: Mapping[str, str] = MappingProxyType({})
     choices: tuple[int, ...] = (len(OPS),) * len(EDGES)
+    coded: str = NASLIB
 
     def __repr__(self) -> str:
         return f"SPACES[{self.name!r}]"
 
     def parse(self, text: str) -> str:
         """The arch string; see `Space.parse`."""
-        return ops_to_arch(arch_to_ops(text.strip()))
+        return ops_to_arch(cell_from_text(checked("architecture", text, str)))
 
     def encode(self, arch: str) -> tuple[int, ...]:
         """Six operations; see `Space.encode`."""
         known = _index_of().get(arch)
-        return arch_to_ops(arch) if known is None else index_to_ops(known)
+        return cell_from_text(arch) if known is None else index_to_ops(known)
 
     def decode(self, code: Sequence[int]) -> str:
         """The arch string of six operations."""
@@ -69,14 +81,13 @@ class NB201:
 
     def arch(self, index: int) -> str:
         """The arch string of an official index."""
-        number = operator.index(index)
-        return _archs()[number] if 0 <= number < NUM_CELLS else index_to_arch(number)
+        return _archs()[as_index(index)]
 
     def indices(self, archs: Sequence[str]) -> NDArray[np.int64]:
         """Official indices, int64 [N]."""
         known = _index_of()
         found = [
-            known[arch] if arch in known else ops_to_index(arch_to_ops(arch)) for arch in archs
+            known[arch] if arch in known else ops_to_index(cell_from_text(arch)) for arch in archs
         ]
         return np.array(found, np.int64)
 
@@ -102,9 +113,8 @@ class NB201:
         Cell i has the i-th raw 64-bit output of PCG64(seed) as its key, and those with the lowest
         keys are drawn, lowest first; numpy promises to keep that stream (NEP 19).
         """
-        if not 1 <= count <= NUM_CELLS:
-            raise ValueError(f"random:{count}: expected 1 to {NUM_CELLS} cells of {self.title}")
-        keys = np.random.PCG64(seed).random_raw(NUM_CELLS)
+        count = number_drawn(count, NUM_CELLS, f"1 to {NUM_CELLS} cells of {self.title}")
+        keys = np.random.PCG64(checked("seed", seed, ranges.Seed)).random_raw(NUM_CELLS)
         archs = _archs()
         return tuple(archs[i] for i in np.argsort(keys, kind="stable")[:count].tolist())
 
