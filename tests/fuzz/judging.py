@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
 import io
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,16 +60,21 @@ class Outcome(NamedTuple):
 
 @contextlib.contextmanager
 def limited(seconds: float = LIMIT_SECONDS) -> Iterator[None]:
-    """Raises `Hung` in what takes longer; only the main thread of a process may use it."""
+    """Raises `Hung` in what takes longer; only the main thread of a process may use it.
+
+    What does not even come back to Python ends the process, with a traceback.
+    """
 
     def ring(*_: object) -> None:
         raise Hung
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
+    faulthandler.dump_traceback_later(4 * seconds, exit=True, file=sys.__stderr__)
     try:
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
