@@ -7,6 +7,7 @@ import faulthandler
 import importlib
 import io
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -34,6 +35,7 @@ COMPUTING = (
 
 LIMIT_SECONDS = 20
 LONGEST_ERROR = 500
+MOST_BYTES = 2 * 10**9  # of addresses, of which a process uses a part
 
 
 class Computes(BaseException):
@@ -60,20 +62,26 @@ class Outcome(NamedTuple):
 
 @contextlib.contextmanager
 def limited(seconds: float = LIMIT_SECONDS) -> Iterator[None]:
-    """Raises `Hung` in what takes longer; only the main thread of a process may use it.
+    """Raises `Hung` in what takes longer, and MemoryError in what takes more than `MOST_BYTES`.
 
-    What does not even come back to Python ends the process, with a traceback.
+    Only the main thread of a process may use it. What does not even come back to Python ends the
+    process, with a traceback that `pytest -s` shows.
     """
 
     def ring(*_: object) -> None:
         raise Hung
 
     before = signal.signal(signal.SIGALRM, ring)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    taken = pages * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + MOST_BYTES, limits[1]))
     signal.setitimer(signal.ITIMER_REAL, seconds)
     faulthandler.dump_traceback_later(4 * seconds, exit=True, file=sys.__stderr__)
     try:
         yield
     finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
         faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -121,6 +129,7 @@ def judge(arguments: Sequence[str], world: Path) -> Outcome:
         assert found.err.endswith(lines[0] + "\n"), f"{shown(arguments)}: {found.err!r}"
         assert len(lines[0]) < LONGEST_ERROR, f"{shown(arguments)}: {lines[0]!r}"
         assert len(lines[0]) > len(PREFIX) + 5, f"{shown(arguments)}: {lines[0]!r}"
+        assert "MemoryError" not in lines[0], f"{shown(arguments)}: more than {MOST_BYTES} bytes"
     return found
 
 
