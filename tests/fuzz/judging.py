@@ -7,13 +7,14 @@ import faulthandler
 import importlib
 import io
 import os
+import random
 import resource
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pooch  # type: ignore[import-untyped]
@@ -22,6 +23,19 @@ from commands import representatives, write_run
 
 from jaxnas.cli.main import run
 from jaxnas.cli.terminal.messages import PREFIX
+
+TIMES = int(os.environ.get("JAXNAS_FUZZ", "1"))
+"""How many times as much is tried as in every run of the tests."""
+
+T = TypeVar("T")
+
+
+def some(things: Sequence[T], few: int, key: str) -> list[T]:
+    """So many times `TIMES` of the things, drawn by a key; in their order."""
+    count = min(len(things), few * TIMES)
+    chosen = random.Random(key).sample(range(len(things)), count)
+    return [things[place] for place in sorted(chosen)]
+
 
 # The functions that compute, where they are called from; all checks come before them.
 COMPUTING = (
@@ -188,15 +202,15 @@ def fill(folder: Path) -> None:
     """Writes a scored folder, a table of accuracies and images, and things that are no files."""
     cells = representatives(6)
     write_run(folder / "run", {(cell, 0): float(n) for n, cell in enumerate(cells)}, tuple(cells))
-    random = np.random.default_rng(0)
+    chance = np.random.default_rng(0)
     accuracies = {
-        f"cifar10_{split}_{epochs}": random.uniform(10, 90, 15625).round(2)
+        f"cifar10_{split}_{epochs}": chance.uniform(10, 90, 15625).round(2)
         for split in ("valid", "test")
         for epochs in (12, 200)
     }
     seconds = {"cifar10_seconds_12": np.full(15625, 100.0)}
     np.savez(folder / "table.npz", cell=np.arange(15625), **accuracies, **seconds)
-    pixels, labels = random.integers(0, 256, (400, 8, 8, 3), np.uint8), np.arange(400) % 10
+    pixels, labels = chance.integers(0, 256, (400, 8, 8, 3), np.uint8), np.arange(400) % 10
     np.savez(folder / "images.npz", x_train=pixels, y_train=labels, x_test=pixels, y_test=labels)
     (folder / "empty").touch()
     (folder / "empty folder").mkdir()
