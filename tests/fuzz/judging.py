@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
 import io
 import os
+import random
+import resource
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pooch  # type: ignore[import-untyped]
@@ -19,6 +23,19 @@ from commands import representatives, write_run
 
 from jaxnas.cli.main import run
 from jaxnas.cli.terminal.messages import PREFIX
+
+TIMES = int(os.environ.get("JAXNAS_FUZZ", "1"))
+"""How many times as much is tried as in every run of the tests."""
+
+T = TypeVar("T")
+
+
+def some(things: Sequence[T], few: int, key: str) -> list[T]:
+    """So many times `TIMES` of the things, drawn by a key; in their order."""
+    count = min(len(things), few * TIMES)
+    chosen = random.Random(key).sample(range(len(things)), count)
+    return [things[place] for place in sorted(chosen)]
+
 
 # The functions that compute, where they are called from; all checks come before them.
 COMPUTING = (
@@ -32,6 +49,7 @@ COMPUTING = (
 
 LIMIT_SECONDS = 20
 LONGEST_ERROR = 500
+MOST_BYTES = 2 * 10**9  # of addresses, of which a process uses a part
 
 
 class Computes(BaseException):
@@ -58,16 +76,27 @@ class Outcome(NamedTuple):
 
 @contextlib.contextmanager
 def limited(seconds: float = LIMIT_SECONDS) -> Iterator[None]:
-    """Raises `Hung` in what takes longer; only the main thread of a process may use it."""
+    """Raises `Hung` in what takes longer, and MemoryError in what takes more than `MOST_BYTES`.
+
+    Only the main thread of a process may use it. What does not even come back to Python ends the
+    process, with a traceback that `pytest -s` shows.
+    """
 
     def ring(*_: object) -> None:
         raise Hung
 
     before = signal.signal(signal.SIGALRM, ring)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    taken = pages * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + MOST_BYTES, limits[1]))
     signal.setitimer(signal.ITIMER_REAL, seconds)
+    faulthandler.dump_traceback_later(4 * seconds, exit=True, file=sys.__stderr__)
     try:
         yield
     finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+        faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
@@ -114,6 +143,7 @@ def judge(arguments: Sequence[str], world: Path) -> Outcome:
         assert found.err.endswith(lines[0] + "\n"), f"{shown(arguments)}: {found.err!r}"
         assert len(lines[0]) < LONGEST_ERROR, f"{shown(arguments)}: {lines[0]!r}"
         assert len(lines[0]) > len(PREFIX) + 5, f"{shown(arguments)}: {lines[0]!r}"
+        assert "MemoryError" not in lines[0], f"{shown(arguments)}: more than {MOST_BYTES} bytes"
     return found
 
 
@@ -172,15 +202,15 @@ def fill(folder: Path) -> None:
     """Writes a scored folder, a table of accuracies and images, and things that are no files."""
     cells = representatives(6)
     write_run(folder / "run", {(cell, 0): float(n) for n, cell in enumerate(cells)}, tuple(cells))
-    random = np.random.default_rng(0)
+    chance = np.random.default_rng(0)
     accuracies = {
-        f"cifar10_{split}_{epochs}": random.uniform(10, 90, 15625).round(2)
+        f"cifar10_{split}_{epochs}": chance.uniform(10, 90, 15625).round(2)
         for split in ("valid", "test")
         for epochs in (12, 200)
     }
     seconds = {"cifar10_seconds_12": np.full(15625, 100.0)}
     np.savez(folder / "table.npz", cell=np.arange(15625), **accuracies, **seconds)
-    pixels, labels = random.integers(0, 256, (400, 8, 8, 3), np.uint8), np.arange(400) % 10
+    pixels, labels = chance.integers(0, 256, (400, 8, 8, 3), np.uint8), np.arange(400) % 10
     np.savez(folder / "images.npz", x_train=pixels, y_train=labels, x_test=pixels, y_test=labels)
     (folder / "empty").touch()
     (folder / "empty folder").mkdir()
