@@ -223,7 +223,7 @@ def test_labels_beyond_the_named_classes_get_a_remedy_that_works() -> None:
     mended = assert_remedy_works(str(error.value), "y - 1", y=Y + 1)
     assert small(y_train=mended, num_classes=12).num_classes == 12
     for wrong in (0, 10.0, 2**40, True):
-        with pytest.raises(DataError, match="small: num_classes: expected a whole number from 1"):
+        with pytest.raises(ValueError, match="small: num_classes: expected a whole number from 1"):
             small(num_classes=wrong)
 
 
