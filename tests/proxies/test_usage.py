@@ -277,6 +277,18 @@ LAYERS: dict[str, tuple[Any, dict[str, Any], Any, list[Any]]] = {
         lambda p, x: (x @ p["w"] + p["bias"]) * p["scale"],
         shapes(w=(6, 3), bias=(1, 3), scale=(1, 1, 3)), WORDS, [("w", -1)],
     ),
+    "a filter as a sum over its taps": (
+        lambda p, x: sum(
+            jnp.roll(x, (i, j), (1, 2)) * p["w"][:, i, j] for i in range(2) for j in range(2)
+        ),
+        shapes(w=(4, 2, 2)), IMAGES, [("w", 0)],
+    ),
+    "scales of layers": (
+        lambda p, x: lax.scan(
+            lambda x, p: (x + p["s"] * jnp.tanh(x @ p["w"]), 0), x, p
+        )[0],
+        shapes(w=(2, 6, 6), s=(2, 6)), WORDS, [("w", 0, -1), ("w", 1, -1)],
+    ),
     "not in use": (
         lambda p, x: x @ p["w"] + 0 * p["a"].sum() + lax.stop_gradient(p["c"]),
         shapes(w=(6, 3), a=(6, 3), c=(5, 3)), WORDS, [("w", -1), ("a", -1), ("c", -1)],
@@ -361,7 +373,7 @@ LOW_RANK = shapes(w=(6, 4), table=(6, 2), down=(2, 4))
 @pytest.mark.parametrize(
     ("apply", "params", "x", "sentence"),
     [
-        (added, ADDED, WORDS, r"output_axis of table \[5, 6\]: .*never multiplied"),
+        (added, ADDED, WORDS, r"output_axis of table \[5, 6\]: .*entry by entry"),
         (tied, TIED, IDS, r"output_axis of table \[9, 6\]: .*ways that disagree"),
         (crossed, CROSSED, WORDS, "order: .* got table, w, .*give order="),
         (low_rank, LOW_RANK, WORDS, "order: .*give order="),

@@ -132,13 +132,27 @@ def together(uses: Uses, operands: Sequence[Value], parts: Sequence[MadeOf]) -> 
     below = merge(
         part for value, part in zip(operands, parts, strict=True) if not value.is_parameter
     )
+    touched = frozenset[int]().union(*(value.touched for value in operands))
+    slices: list[MadeOf] = []
     for value, made_of in zip(operands, parts, strict=True):
         if value.is_parameter:
             rivals = _rivals(made_of)
             for key, spread in made_of.items():
                 links = frozenset(_links(spread, below))
                 uses.add(key, Use(links=links, rivals=rivals[key]))
-    return Value(True, below)
+            slices.append({key: spread for key, spread in made_of.items() if key[1]})
+    met = {number for made_of in slices for number, _ in made_of}
+    uses.in_turn |= met & touched
+    # Terms of a sum still tell which slices made them.
+    several = [{key for key in part if key[1]} for part in parts]
+    uses.added_up |= {
+        one[0]
+        for some, others in combinations(several, 2)
+        for one in some
+        for two in others
+        if one[0] == two[0] and one[1] != two[1]
+    }
+    return Value(True, merge([below, *slices]), touched=touched | met)
 
 
 def elsewhere(uses: Uses, equation: Any, operands: Sequence[Value]) -> list[Value]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -106,11 +107,14 @@ class Walk:
 
         for equation in jaxpr.eqns:
             operands = [read(variable) for variable in equation.invars]
+            touched = frozenset[int]().union(*(value.touched for value in operands))
             for variable, value in zip(
                 equation.outvars, self.step(equation, operands), strict=True
             ):
-                real = value.is_data or is_real(variable)
-                known[variable] = value if real else Value(number=value.number)
+                if value.is_data:
+                    known[variable] = replace(value, touched=value.touched | touched)
+                else:
+                    known[variable] = value if is_real(variable) else Value(number=value.number)
         return [read(variable) for variable in jaxpr.outvars]
 
     def step(self, equation: Any, operands: Sequence[Value]) -> Sequence[Value]:

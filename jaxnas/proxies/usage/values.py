@@ -30,11 +30,13 @@ class Value:
         made_of: how the parameters' axes lie along its own: the parameters of which it is made, or,
             of data, those whose axes went over to it.
         number: itself, where it is a small constant.
+        touched: parameters of which a slice met this data, or data before it, entry by entry.
     """
 
     is_data: bool = False
     made_of: MadeOf = field(default_factory=dict)
     number: Any = None
+    touched: frozenset[int] = frozenset()
 
     @property
     def is_parameter(self) -> bool:
@@ -47,6 +49,7 @@ class Value:
             self.is_data == other.is_data
             and self.made_of == other.made_of
             and np.array_equal(self.number, other.number)
+            and self.touched == other.touched
         )
 
 
