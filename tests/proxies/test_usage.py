@@ -289,9 +289,25 @@ LAYERS: dict[str, tuple[Any, dict[str, Any], Any, list[Any]]] = {
         )[0],
         shapes(w=(2, 6, 6), s=(2, 6)), WORDS, [("w", 0, -1), ("w", 1, -1)],
     ),
+    "taken by constant indices": (
+        lambda p, x: jnp.tanh(x @ jnp.take(p["w"], 1, axis=0)) @ p["w"][jnp.array([0, 2])][0],
+        shapes(w=(3, 6, 6)), WORDS, [("w", 1, -1), ("w", 0, -1), ("w", 2, -1)],
+    ),
+    "beside a loss of its own": (
+        lambda p, x: jax.jit(lambda p, x: (x @ p["w"], (p["c"] * x.sum()).sum()))(p, x)[0],
+        shapes(w=(6, 3), c=(5, 3)), WORDS, [("w", -1), ("c", -1)],
+    ),
+    "recurrent": (
+        lambda p, x: lax.scan(
+            lambda h, x: (jnp.tanh(x @ p["z"] + h @ p["a"]), 0),
+            jnp.zeros((2, 3)), jnp.moveaxis(x, 1, 0),
+        )[0] @ p["b"],
+        shapes(z=(6, 3), a=(3, 3), b=(3, 4)), WORDS, [("z", -1), ("a", -1), ("b", -1)],
+    ),
     "not in use": (
-        lambda p, x: x @ p["w"] + 0 * p["a"].sum() + lax.stop_gradient(p["c"]),
-        shapes(w=(6, 3), a=(6, 3), c=(5, 3)), WORDS, [("w", -1), ("a", -1), ("c", -1)],
+        lambda p, x: x @ p["w"] + 0 * p["a"].sum() + lax.stop_gradient(p["c"]) + p["n"].sum(),
+        shapes(w=(6, 3), a=(6, 3), c=(5, 3)) | {"n": jnp.ones((2, 2), int)},
+        WORDS, [("w", -1), ("a", -1), ("c", -1)],
     ),
     "either of two": (
         lambda p, x: lax.cond(x.sum() > 0, lambda: x @ p["w"], lambda: x @ p["a"]) @ p["c"],
@@ -373,7 +389,7 @@ LOW_RANK = shapes(w=(6, 4), table=(6, 2), down=(2, 4))
 @pytest.mark.parametrize(
     ("apply", "params", "x", "sentence"),
     [
-        (added, ADDED, WORDS, r"output_axis of table \[5, 6\]: .*entry by entry"),
+        (added, ADDED, WORDS, r"output_axis of table \[5, 6\]: .*no product"),
         (tied, TIED, IDS, r"output_axis of table \[9, 6\]: .*ways that disagree"),
         (crossed, CROSSED, WORDS, "order: .* got table, w, .*give order="),
         (low_rank, LOW_RANK, WORDS, "order: .*give order="),

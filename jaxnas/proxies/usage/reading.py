@@ -125,7 +125,9 @@ def _tensors(
         outputs = frozenset(axes) - inputs
     is_decided = bool(outputs) and not conflict and set(outputs) != set(axes)
     why = (
-        "it is used in ways that disagree" if conflict else "it meets the data entry by entry alone"
+        "it is used in ways that disagree"
+        if conflict
+        else "no product or convolution with the data does"
     )
     rivals = [
         other for other in use.rivals

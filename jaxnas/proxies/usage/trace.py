@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 from jax.extend import core
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from jaxnas.proxies.usage import meetings
 from jaxnas.proxies.usage import spread as spreads
@@ -34,7 +35,7 @@ from jaxnas.types import Apply, Array, Params
 
 def uses_of(apply: Apply, params: Params, x: Array) -> Uses:
     """The uses of all parameters, numbered as the tree's leaves, when `apply` is traced."""
-    jaxpr = jax.make_jaxpr(apply)(params, x)
+    jaxpr = _of_outputs(jax.make_jaxpr(apply)(params, x))
     shapes = [tuple(jax.numpy.shape(leaf)) for leaf in jax.tree.leaves(params)]
     inputs = [
         Value(made_of={(number, ()): spreads.whole(shape)}) if is_real(variable) else Value()
@@ -78,7 +79,7 @@ class Walk:
             "device_put": lambda _, operands: operands,
             "dot_general": partial(meetings.product, uses, parameters),
             "dynamic_slice": self.dynamic_slice,
-            "gather": partial(meetings.lookup, uses),
+            "gather": partial(meetings.lookup, uses, parameters),
             "optimization_barrier": lambda _, operands: operands,
             "pad": self.pad,
             "scan": self.scan,
@@ -247,6 +248,12 @@ class Walk:
         found = [walk.through(branch, inputs) for walk, branch in zip(walks, branches, strict=True)]
         self.uses.add_branches([walk.uses for walk in walks])
         return [_either(values) for values in zip(*found, strict=True)]
+
+
+def _of_outputs(jaxpr: Any) -> Any:
+    """The trace without what its outputs do not need, such as a loss beside the logits."""
+    kept, _ = dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.jaxpr.outvars), instantiate=True)
+    return core.ClosedJaxpr(kept, jaxpr.consts)
 
 
 def _either(values: Sequence[Value]) -> Value:

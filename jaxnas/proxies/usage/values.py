@@ -170,7 +170,8 @@ def number_of(equation: Any, operands: Sequence[Value]) -> Any:
     """The constant that an operation on small whole numbers gives, None where it is none."""
     variable = equation.outvars[0]
     shape, dtype = shape_of(variable), getattr(variable.aval, "dtype", None)
-    if dtype is None or dtype.kind not in "iub" or np.prod(shape, dtype=int) > _MOST_NUMBERS:
+    is_whole = isinstance(dtype, np.dtype) and dtype.kind in "iub"
+    if not is_whole or np.prod(shape, dtype=int) > _MOST_NUMBERS:
         return None
     name = equation.primitive.name
     if name == "iota" and len(shape) == 1:
