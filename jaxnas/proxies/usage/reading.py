@@ -48,6 +48,9 @@ def read(uses: Uses, paths: Sequence[Path], shapes: Sequence[Shape]) -> list[Fou
         for tensor, is_decided, is_ordered, why in _tensors(key, by_key, uses, paths, shapes)
     ]
     used = {number for number, _ in by_key}
+    # A slice at a place and one at any place may be the same.
+    once = {(entry.tensor.path, entry.tensor.place): entry for entry in reversed(found)}
+    found = [entry for entry in found if once[entry.tensor.path, entry.tensor.place] is entry]
     return found + [
         Found(Tensor(path), is_used=False)
         for number, (path, shape) in enumerate(zip(paths, shapes, strict=True))

@@ -179,7 +179,8 @@ def number_of(equation: Any, operands: Sequence[Value]) -> Any:
     if not operands or any(value.number is None for value in operands):
         return None
     numbers = [value.number for value in operands]
-    if name in ("reshape", "squeeze", "broadcast_in_dim") and numbers[0].size == 1:
-        return np.broadcast_to(numbers[0].reshape(()), shape)
+    if name in ("reshape", "squeeze", "broadcast_in_dim"):
+        same_size = numbers[0].size == np.prod(shape, dtype=int)
+        return numbers[0].reshape(shape) if same_size else None
     known = _NUMBERS.get(name)
     return None if known is None else np.asarray(known(*numbers)).astype(dtype)
