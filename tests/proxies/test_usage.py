@@ -10,7 +10,9 @@ import pytest
 from jax import lax
 
 from jaxnas import proxies
-from jaxnas.proxies.proxy import evaluate, make_subject, standard_noise
+from jaxnas.proxies.proxy import make_subject
+from jaxnas.proxies.quantities import ParameterGradient
+from jaxnas.proxies.subject import Subject
 from jaxnas.proxies.usage import tensors
 from jaxnas.types import Tensor
 
@@ -41,8 +43,9 @@ PLAIN = {
     "m1": draw(D, D, seed=4),
     "b": draw(D, 4, seed=5),
 }
-STACKED = {"z": PLAIN["z"], "m": jnp.stack([PLAIN["m0"], PLAIN["m1"]]), "b": PLAIN["b"]}
-STACKED |= {"k": jnp.stack([PLAIN["k"], PLAIN["k"]])}
+# Last to first, with the outputs first.
+LOOPED = {"z": PLAIN["z"], "b": PLAIN["b"]}
+LOOPED |= {"m": jnp.stack([PLAIN[name].T for name in ("m1", "k", "m0")])}
 
 
 def plain(p: Any, x: Any) -> Any:
@@ -68,6 +71,13 @@ def in_heads(p: Any, x: Any) -> Any:
 
 HEADS = PLAIN | {"z": PLAIN["z"].reshape(5, H, -1), "m0": PLAIN["m0"].reshape(H, -1, D)}
 HEADS |= {"k": PLAIN["k"].reshape(D, H, -1)}
+
+
+def in_a_loop(p: Any, x: Any) -> Any:
+    def layer(x: Any, w: Any) -> Any:
+        return jnp.tanh(x @ w.T), None
+
+    return lax.scan(layer, jnp.tanh(x @ p["z"]), p["m"], reverse=True)[0] @ p["b"]
 
 
 def after(change: Any) -> Any:
@@ -129,12 +139,12 @@ def test_a_network_has_one_order_however_it_is_written(way: str) -> None:
     assert order(apply, params) == [(name, found.get(name, -1)) for name in names]
 
 
-@pytest.mark.parametrize("way", ["turned", "in heads", "in branches"])
-def test_a_network_has_one_score_however_it_is_held(way: str, wanted: dict[str, float]) -> None:
-    assert found_by(*WAYS[way]) == pytest.approx(wanted, rel=1e-9)
+@pytest.mark.parametrize("way", [WAYS["turned"], WAYS["in heads"], (in_a_loop, LOOPED)])
+def test_a_network_has_one_score_however_it_is_held(way: Any, wanted: dict[str, float]) -> None:
+    assert found_by(*way) == pytest.approx(wanted, rel=1e-9)
 
 
-def test_slices_of_a_loop_are_scored_as_tensors_apart() -> None:
+def test_slices_of_two_stacks_come_in_turn() -> None:
     def looped(p: Any, x: Any) -> Any:
         def layer(x: Any, w: Any) -> Any:
             return jnp.tanh(jnp.tanh(x @ w["m"]) @ w["k"].T + w["bias"]), None
@@ -142,23 +152,9 @@ def test_slices_of_a_loop_are_scored_as_tensors_apart() -> None:
         inner = {name: p[name] for name in ("m", "k", "bias")}
         return lax.scan(layer, jnp.tanh(x @ p["z"]), inner, reverse=True)[0] @ p["b"]
 
-    def apart(p: Any, x: Any) -> Any:
-        x = jnp.tanh(x @ p["z"])
-        for name in "10":
-            x = jnp.tanh(jnp.tanh(x @ p[f"m{name}"]) @ p[f"k{name}"] + p["bias"])
-        return x @ p["b"]
-
-    whole = STACKED | {"bias": jnp.zeros((2, D))}
-    singly = {f"m{i}": whole["m"][i] for i in range(2)} | {
-        f"k{i}": whole["k"][i].T for i in range(2)
-    }
-    singly |= {"z": whole["z"], "b": whole["b"], "bias": jnp.zeros(D)}
-    assert order(looped, whole) == [
-        ("z", -1), ("m", 1, -1), ("k", 1, 0), ("m", 0, -1), ("k", 0, 0), ("b", -1),
-    ]  # fmt: skip
-    assert order(apart, singly) == [(name, -1) for name in ("z", "m1", "k1", "m0", "k0", "b")]
-    expected = found_by(apart, singly)
-    assert found_by(looped, whole) == pytest.approx(expected, rel=1e-9)
+    p = {"z": PLAIN["z"], "b": PLAIN["b"]} | shapes(m=(2, D, D), k=(2, D, D), bias=(2, D))
+    layers = [(name, place, axis) for place in (1, 0) for name, axis in (("m", -1), ("k", 0))]
+    assert order(looped, p) == [("z", -1), *layers, ("b", -1)]
 
 
 def test_exchanged_names_do_not_exchange_scores() -> None:
@@ -277,9 +273,37 @@ LAYERS: dict[str, tuple[Any, dict[str, Any], Any, list[Any]]] = {
         lambda p, x: (x @ p["w"] + p["bias"]) * p["scale"],
         shapes(w=(6, 3), bias=(1, 3), scale=(1, 1, 3)), WORDS, [("w", -1)],
     ),
+    "a filter as a sum over its taps": (
+        lambda p, x: sum(
+            jnp.roll(x, (i, j), (1, 2)) * p["w"][:, i, j] for i in range(2) for j in range(2)
+        ),
+        shapes(w=(4, 2, 2)), IMAGES, [("w", 0)],
+    ),
+    "scales of layers": (
+        lambda p, x: lax.scan(
+            lambda x, p: (x + p["s"] * jnp.tanh(x @ p["w"]), 0), x, p
+        )[0],
+        shapes(w=(2, 6, 6), s=(2, 6)), WORDS, [("w", 0, -1), ("w", 1, -1)],
+    ),
+    "taken by constant indices": (
+        lambda p, x: jnp.tanh(x @ jnp.take(p["w"], 1, axis=0)) @ p["w"][jnp.array([0, 2])][0],
+        shapes(w=(3, 6, 6)), WORDS, [("w", 1, -1), ("w", 0, -1)],
+    ),
+    "beside a loss of its own": (
+        lambda p, x: jax.jit(lambda p, x: (x @ p["w"], (p["c"] * x.sum()).sum()))(p, x)[0],
+        shapes(w=(6, 3), c=(5, 3)), WORDS, [("w", -1), ("c", -1)],
+    ),
+    "recurrent": (
+        lambda p, x: lax.scan(
+            lambda h, x: (jnp.tanh(x @ p["z"] + h @ p["a"]), 0),
+            jnp.zeros((2, 3)), jnp.moveaxis(x, 1, 0),
+        )[0] @ p["b"],
+        shapes(z=(6, 3), a=(3, 3), b=(3, 4)), WORDS, [("z", -1), ("a", -1), ("b", -1)],
+    ),
     "not in use": (
-        lambda p, x: x @ p["w"] + 0 * p["a"].sum() + lax.stop_gradient(p["c"]),
-        shapes(w=(6, 3), a=(6, 3), c=(5, 3)), WORDS, [("w", -1), ("a", -1), ("c", -1)],
+        lambda p, x: x @ p["w"] + 0 * p["a"].sum() + lax.stop_gradient(p["c"]) + p["n"].sum(),
+        shapes(w=(6, 3), a=(6, 3), c=(5, 3)) | {"n": jnp.ones((2, 2), int)},
+        WORDS, [("w", -1), ("a", -1), ("c", -1)],
     ),
     "either of two": (
         lambda p, x: lax.cond(x.sum() > 0, lambda: x @ p["w"], lambda: x @ p["a"]) @ p["c"],
@@ -361,7 +385,7 @@ LOW_RANK = shapes(w=(6, 4), table=(6, 2), down=(2, 4))
 @pytest.mark.parametrize(
     ("apply", "params", "x", "sentence"),
     [
-        (added, ADDED, WORDS, r"output_axis of table \[5, 6\]: .*never multiplied"),
+        (added, ADDED, WORDS, r"output_axis of table \[5, 6\]: .*no product"),
         (tied, TIED, IDS, r"output_axis of table \[9, 6\]: .*ways that disagree"),
         (crossed, CROSSED, WORDS, "order: .* got table, w, .*give order="),
         (low_rank, LOW_RANK, WORDS, "order: .*give order="),
@@ -440,22 +464,23 @@ def test_only_scores_that_need_it_ask() -> None:
         proxies.pjs()(lambda p, x: x + p["table"], ADDED, WORDS, jnp.zeros(2, int))
 
 
-def test_a_stack_along_several_axes_is_scored_as_its_slices() -> None:
-    weight = draw(D, 2, D, 2, seed=3)
+def test_a_stack_along_several_axes_has_its_slices_as_rows() -> None:
+    weight = draw(D, 2, 4, 3, seed=3)
+    places = [((1, 1), (3, 0)), ((1, 0), (3, 2)), ((1, 1), (3, 2))]
+    found = [Tensor((), place, 0) for place in places]
+    subject = Subject(plain, weight, None, None, tuple(found))  # type: ignore[arg-type]
+    tensors = ParameterGradient().of(subject, weight)
+    assert tensors.places == ((0, 1, 2),)
+    expected = np.stack([weight[:, i, :, j] for (_, i), (_, j) in places])
+    np.testing.assert_array_equal(tensors.rows[0], expected)
+    assert tensors.live.tolist() == [True] * 3
 
-    def apply(p: Any, x: Any) -> Any:
-        for i, j in ((1, 0), (0, 1)):
-            x = jnp.tanh(x @ p[:, i, :, j])
-        return x
 
-    def apart(p: Any, x: Any) -> Any:
-        return jnp.tanh(jnp.tanh(x @ p[0]) @ p[1])
-
-    x, y = draw(4, D, seed=4), jnp.arange(4)
-    singly = [weight[:, 1, :, 0], weight[:, 0, :, 1]]
-    asked = [proxies.wpjs()]
-    values = [
-        evaluate(asked, make_subject(of, params, x, y), standard_noise(0, x))["wpjs"]
-        for of, params in ((apply, weight), (apart, singly))
-    ]
-    assert float(values[0]) == pytest.approx(float(values[1]), rel=1e-9)
+def test_outputs_on_several_axes_are_rows_together() -> None:
+    weight = draw(2, 5, 3, seed=4)
+    for axes, wanted in (((0, 2), (2, 3, 5)), ((1, 2), (5, 3, 2))):
+        subject = Subject(plain, weight, None, None, (Tensor((), None, axes),))  # type: ignore[arg-type]
+        (rows,) = ParameterGradient().of(subject, weight).rows
+        left = ({0, 1, 2} - set(axes)).pop()
+        expected = np.transpose(weight, (*axes, left)).reshape(-1, wanted[-1])
+        np.testing.assert_array_equal(rows, expected)

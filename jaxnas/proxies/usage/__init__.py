@@ -58,7 +58,10 @@ def tensors(
     if not need_axes and not need_order:
         return ()
     paths = [path for path, _ in leaves]
-    found = read(uses_of(apply, params, x), paths, [shape for _, shape in leaves])
+    # Whole numbers have no gradient; for the reading they are no tensors.
+    real = [jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) for leaf in jax.tree.leaves(params)]
+    of_real = [shape if is_real else () for (_, shape), is_real in zip(leaves, real, strict=True)]
+    found = read(uses_of(apply, params, x), paths, of_real)
     by_order = _in_order(found, chosen, need_order, shapes)
     return tuple(_with_axes(entry, axes, shapes, need_axes) for entry in by_order)
 
@@ -122,7 +125,7 @@ def _with_axes(
         return tensor._replace(output_axis=fitted(name, axes[tensor.path], len(own)))
     if need_axes and entry.is_used and not entry.is_decided:
         raise ValueError(
-            f"output_axis of {shown(tensor.path)} {list(shape)}: expected a tensor whose use tells "
+            f"output_axis of {shown(tensor.path)} {list(shape)}: expected a use that tells "
             f"which axis is the outputs', but {entry.why}; give "
             f"output_axis={{{'/'.join(tensor.path)!r}: -1}} or the axis that it is"
         )

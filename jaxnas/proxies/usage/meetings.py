@@ -12,7 +12,7 @@ import jax
 from jaxnas.proxies.usage import spread as spreads
 from jaxnas.proxies.usage.spread import BLANK, Along, Piece, Shape, Spread
 from jaxnas.proxies.usage.uses import Key, Link, Use, Uses
-from jaxnas.proxies.usage.values import MadeOf, Value, each, is_real, merge, shape_of
+from jaxnas.proxies.usage.values import MadeOf, Value, each, is_real, merge, part, shape_of
 
 ANY = -1
 """The place of a slice whose index is not known when a network is traced."""
@@ -79,7 +79,9 @@ def convolution(
     return [Value(is_data, _telling(merge(parts), is_data))]
 
 
-def lookup(uses: Uses, equation: Any, operands: Sequence[Value]) -> Sequence[Value]:
+def lookup(
+    uses: Uses, parameters: Sequence[Shape], equation: Any, operands: Sequence[Value]
+) -> Sequence[Value]:
     """`gather`: a product with one-hot rows, so that the axes taken whole are the outputs."""
     table, indices = operands
     numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
@@ -96,6 +98,8 @@ def lookup(uses: Uses, equation: Any, operands: Sequence[Value]) -> Sequence[Val
             batched = numbers.operand_batching_dims
             uses.add(key, _product_use(spread, picked, outputs, batched, rivals[key]))
         return [Value(is_data=True)]
+    if table.is_parameter and _is_by_slices(equation):
+        return [Value(made_of=_slices_at(equation, table.made_of, indices.number, parameters))]
     if indices.is_parameter and table.is_data:
         _add_plain(uses, [indices])
     kept = [
@@ -106,6 +110,53 @@ def lookup(uses: Uses, equation: Any, operands: Sequence[Value]) -> Sequence[Val
     axes, places = [axis for axis, _ in kept], [place for _, place in kept]
     found = each(table.made_of, lambda s: spreads.placed(s, axes, places, new))
     return [Value(is_data, _telling(found, is_data))]
+
+
+def _is_by_slices(equation: Any) -> bool:
+    """Whether a lookup takes one or several whole slices along one axis."""
+    numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
+    table, indices = (shape_of(variable) for variable in equation.invars)
+    picked = tuple(numbers.start_index_map)
+    return (
+        len(picked) == 1
+        and tuple(numbers.collapsed_slice_dims) == picked
+        and not numbers.operand_batching_dims
+        and len(indices) in (1, 2)
+        and all(size == full for a, (size, full) in enumerate(zip(sizes, table, strict=True))
+                if a not in picked)
+    )  # fmt: skip
+
+
+def _slices_at(
+    equation: Any, made_of: MadeOf, places: Any, parameters: Sequence[Shape]
+) -> dict[Key, Spread]:
+    """Whole slices along one axis: each at its place, or at any where that is not known."""
+    numbers = equation.params["dimension_numbers"]
+    old, new = shape_of(equation.invars[0]), shape_of(equation.outvars[0])
+    (axis,) = numbers.start_index_map
+    rest = [a for a in range(len(old)) if a != axis]
+    is_several = len(new) > len(rest)
+    found = []
+    for number, place in enumerate([None] if places is None else places.reshape(-1)):
+        if place is None:
+            slices = any_place(made_of, axis, 1, parameters)
+        else:
+            # Negative places were made positive before; those beyond the end are filled up.
+            first = min(max(int(place), 0), old[axis] - 1)
+            start, limit = [0] * len(old), list(old)
+            start[axis], limit[axis] = first, first + 1
+            slices = part(made_of, start, limit, parameters)
+        slices = each(
+            slices, partial(spreads.placed, axes=rest, places=numbers.offset_dims, shape=new)
+        )
+        if is_several and place is not None:
+            (along,) = set(range(len(new))) - set(numbers.offset_dims)
+            own = Along((Piece(BLANK, 1),), number, 1)
+            slices = {
+                key: (*spread[:along], own, *spread[along + 1 :]) for key, spread in slices.items()
+            }
+        found.append(slices)
+    return merge(found)
 
 
 def any_place(
@@ -132,13 +183,27 @@ def together(uses: Uses, operands: Sequence[Value], parts: Sequence[MadeOf]) -> 
     below = merge(
         part for value, part in zip(operands, parts, strict=True) if not value.is_parameter
     )
+    touched = frozenset[int]().union(*(value.touched for value in operands))
+    slices: list[MadeOf] = []
     for value, made_of in zip(operands, parts, strict=True):
         if value.is_parameter:
             rivals = _rivals(made_of)
             for key, spread in made_of.items():
                 links = frozenset(_links(spread, below))
                 uses.add(key, Use(links=links, rivals=rivals[key]))
-    return Value(True, below)
+            slices.append({key: spread for key, spread in made_of.items() if key[1]})
+    met = {number for made_of in slices for number, _ in made_of}
+    uses.in_turn |= met & touched
+    # Terms of a sum still tell which slices made them.
+    several = [{key for key in part if key[1]} for part in parts]
+    uses.added_up |= {
+        one[0]
+        for some, others in combinations(several, 2)
+        for one in some
+        for two in others
+        if one[0] == two[0] and one[1] != two[1]
+    }
+    return Value(True, merge([below, *slices]), touched=touched | met)
 
 
 def elsewhere(uses: Uses, equation: Any, operands: Sequence[Value]) -> list[Value]:

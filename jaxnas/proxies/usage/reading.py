@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxnas.proxies.usage.meetings import ANY
 from jaxnas.proxies.usage.spread import Shape
@@ -41,13 +41,16 @@ def read(uses: Uses, paths: Sequence[Path], shapes: Sequence[Shape]) -> list[Fou
         paths: of all parameters, as numbered there.
         shapes: theirs.
     """
-    by_key = _whole_or_in_slices(uses.by_key)
+    by_key = _whole_or_in_slices(uses, shapes)
     found = [
         Found(tensor, is_decided, is_ordered, why=why)
         for key in _ordered(by_key)
         for tensor, is_decided, is_ordered, why in _tensors(key, by_key, uses, paths, shapes)
     ]
     used = {number for number, _ in by_key}
+    # A slice at a place and one at any place may be the same.
+    once = {(entry.tensor.path, entry.tensor.place): entry for entry in reversed(found)}
+    found = [entry for entry in found if once[entry.tensor.path, entry.tensor.place] is entry]
     return found + [
         Found(Tensor(path), is_used=False)
         for number, (path, shape) in enumerate(zip(paths, shapes, strict=True))
@@ -55,14 +58,25 @@ def read(uses: Uses, paths: Sequence[Path], shapes: Sequence[Shape]) -> list[Fou
     ]
 
 
-def _whole_or_in_slices(by_key: Mapping[Key, Use]) -> dict[Key, Use]:
-    """The slices of a parameter as parts of it where it is used as a whole, or otherwise sliced."""
+def _whole_or_in_slices(uses: Uses, shapes: Sequence[Shape]) -> dict[Key, Use]:
+    """The slices of a parameter as parts of it where it is used as a whole, or otherwise sliced.
+
+    A filter written as a sum over its taps is one tensor as well: each tap meets the data entry by
+    entry and none of them what another one gave.
+    """
+    by_key, taps = uses.by_key, uses.added_up - uses.in_turn
     sliced: dict[int, set[tuple[int, ...]]] = {}
     for number, places in by_key:
         sliced.setdefault(number, set()).add(tuple(axis for axis, _ in places))
     found: dict[Key, Use] = {}
-    for (number, places), use in by_key.items():
-        key = (number, places) if len(sliced[number]) == 1 else (number, ())
+    for (number, places), own in by_key.items():
+        key, use = (number, places) if len(sliced[number]) == 1 else (number, ()), own
+        if number in taps and len(shapes[number]) - len(places) == 1:
+            key, within = (number, ()), frozenset(axis for axis, _ in places)
+            # One axis of taps may as well be one of vectors, each with a layer of its own.
+            if len(within) > 1:
+                outputs = frozenset(range(len(shapes[number]))) - within
+                use = replace(own, inputs=within, outputs=outputs)
         found[key] = found[key].along_with(use) if key in found else use
     return found
 
@@ -113,7 +127,11 @@ def _tensors(
     if inputs and not outputs:
         outputs = frozenset(axes) - inputs
     is_decided = bool(outputs) and not conflict and set(outputs) != set(axes)
-    why = "it is used in ways that disagree" if conflict else "it is never multiplied with the data"
+    why = (
+        "it is used in ways that disagree"
+        if conflict
+        else "no product or convolution with the data does"
+    )
     rivals = [
         other for other in use.rivals
         if other in by_key and _matters(other, by_key[other], shapes)

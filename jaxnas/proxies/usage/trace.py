@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import jax
 from jax.extend import core
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from jaxnas.proxies.usage import meetings
 from jaxnas.proxies.usage import spread as spreads
@@ -33,7 +35,7 @@ from jaxnas.types import Apply, Array, Params
 
 def uses_of(apply: Apply, params: Params, x: Array) -> Uses:
     """The uses of all parameters, numbered as the tree's leaves, when `apply` is traced."""
-    jaxpr = jax.make_jaxpr(apply)(params, x)
+    jaxpr = _of_outputs(jax.make_jaxpr(apply)(params, x))
     shapes = [tuple(jax.numpy.shape(leaf)) for leaf in jax.tree.leaves(params)]
     inputs = [
         Value(made_of={(number, ()): spreads.whole(shape)}) if is_real(variable) else Value()
@@ -77,7 +79,7 @@ class Walk:
             "device_put": lambda _, operands: operands,
             "dot_general": partial(meetings.product, uses, parameters),
             "dynamic_slice": self.dynamic_slice,
-            "gather": partial(meetings.lookup, uses),
+            "gather": partial(meetings.lookup, uses, parameters),
             "optimization_barrier": lambda _, operands: operands,
             "pad": self.pad,
             "scan": self.scan,
@@ -106,11 +108,14 @@ class Walk:
 
         for equation in jaxpr.eqns:
             operands = [read(variable) for variable in equation.invars]
+            touched = frozenset[int]().union(*(value.touched for value in operands))
             for variable, value in zip(
                 equation.outvars, self.step(equation, operands), strict=True
             ):
-                real = value.is_data or is_real(variable)
-                known[variable] = value if real else Value(number=value.number)
+                if value.is_data:
+                    known[variable] = replace(value, touched=value.touched | touched)
+                else:
+                    known[variable] = value if is_real(variable) else Value(number=value.number)
         return [read(variable) for variable in jaxpr.outvars]
 
     def step(self, equation: Any, operands: Sequence[Value]) -> Sequence[Value]:
@@ -243,6 +248,12 @@ class Walk:
         found = [walk.through(branch, inputs) for walk, branch in zip(walks, branches, strict=True)]
         self.uses.add_branches([walk.uses for walk in walks])
         return [_either(values) for values in zip(*found, strict=True)]
+
+
+def _of_outputs(jaxpr: Any) -> Any:
+    """The trace without what its outputs do not need, such as a loss beside the logits."""
+    kept, _ = dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.jaxpr.outvars), instantiate=True)
+    return core.ClosedJaxpr(kept, jaxpr.consts)
 
 
 def _either(values: Sequence[Value]) -> Value:

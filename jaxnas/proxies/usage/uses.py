@@ -55,10 +55,14 @@ class Uses:
     Attributes:
         by_key: of each tensor, in the order of first uses.
         unclear: tensors that come in different orders in the branches of a condition.
+        added_up: parameters whose slices meet data entry by entry, in terms of one sum.
+        in_turn: parameters of which a slice meets what another one has changed.
     """
 
     by_key: dict[Key, Use] = field(default_factory=dict)
     unclear: set[Key] = field(default_factory=set)
+    added_up: set[int] = field(default_factory=set)
+    in_turn: set[int] = field(default_factory=set)
 
     def add(self, key: Key, use: Use) -> None:
         """One more use, of a tensor that may be new."""
@@ -83,13 +87,15 @@ class Uses:
             self.unclear |= unclear
         for branch in branches:
             self.unclear |= branch.unclear
+            self.added_up |= branch.added_up
+            self.in_turn |= branch.in_turn
         for key in (*list(self.by_key), *order):
             for branch in branches:
                 if key in branch.by_key:
                     self.add(key, branch.by_key[key])
 
     def copy(self) -> Uses:
-        return Uses(dict(self.by_key), set())
+        return Uses(dict(self.by_key))
 
 
 def _joined(one: list[Key], two: list[Key]) -> tuple[list[Key], set[Key]]:

@@ -30,11 +30,13 @@ class Value:
         made_of: how the parameters' axes lie along its own: the parameters of which it is made, or,
             of data, those whose axes went over to it.
         number: itself, where it is a small constant.
+        touched: parameters of which a slice met this data, or data before it, entry by entry.
     """
 
     is_data: bool = False
     made_of: MadeOf = field(default_factory=dict)
     number: Any = None
+    touched: frozenset[int] = frozenset()
 
     @property
     def is_parameter(self) -> bool:
@@ -47,6 +49,7 @@ class Value:
             self.is_data == other.is_data
             and self.made_of == other.made_of
             and np.array_equal(self.number, other.number)
+            and self.touched == other.touched
         )
 
 
@@ -167,7 +170,8 @@ def number_of(equation: Any, operands: Sequence[Value]) -> Any:
     """The constant that an operation on small whole numbers gives, None where it is none."""
     variable = equation.outvars[0]
     shape, dtype = shape_of(variable), getattr(variable.aval, "dtype", None)
-    if dtype is None or dtype.kind not in "iub" or np.prod(shape, dtype=int) > _MOST_NUMBERS:
+    is_whole = isinstance(dtype, np.dtype) and dtype.kind in "iub"
+    if not is_whole or np.prod(shape, dtype=int) > _MOST_NUMBERS:
         return None
     name = equation.primitive.name
     if name == "iota" and len(shape) == 1:
@@ -175,7 +179,8 @@ def number_of(equation: Any, operands: Sequence[Value]) -> Any:
     if not operands or any(value.number is None for value in operands):
         return None
     numbers = [value.number for value in operands]
-    if name in ("reshape", "squeeze", "broadcast_in_dim") and numbers[0].size == 1:
-        return np.broadcast_to(numbers[0].reshape(()), shape)
+    if name in ("reshape", "squeeze", "broadcast_in_dim"):
+        same_size = numbers[0].size == np.prod(shape, dtype=int)
+        return numbers[0].reshape(shape) if same_size else None
     known = _NUMBERS.get(name)
     return None if known is None else np.asarray(known(*numbers)).astype(dtype)
