@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from jaxnas.checks.words import printable
+from jaxnas.checks.words import printable, quoted
+
+_LONGEST_PATH = 500
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -81,8 +83,31 @@ def damaged(path: str | os.PathLike[str], expected: str, got: str, remedy: str) 
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """A path as it is shown: whole, on one line, its control characters written out."""
-    return printable(os.fspath(path)).replace("\n", "\\n").replace("\t", "\\t")
+    """A path as it is shown: on one line, its control characters written out, cut if very long."""
+    text = os.fspath(path)
+    line = printable(text[:_LONGEST_PATH]).replace("\n", "\\n").replace("\t", "\\t")
+    return line + ("…" if len(text) > _LONGEST_PATH else "")
+
+
+def user_path(path: str | os.PathLike[str], what: str, error: type[Exception] = ValueError) -> Path:
+    """A path that a user gave, with ~ as the home folder; one of an unknown user stays as it is.
+
+    Args:
+        path: what was given.
+        what: it is the path of, which opens the sentence.
+        error: what is raised where it is none.
+
+    Raises:
+        error: it is no text and no path.
+    """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise error(f"{what}: expected a path, got {quoted(path)}; give it as text")
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # pathlib's fails for unknown users
+
+
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """Whether anything is at a path; nothing is at one that is too long or cannot be one."""
+    return os.path.exists(path)  # noqa: PTH110  # pathlib's fails for names that are too long
 
 
 def in_words(size: int) -> str:
