@@ -11,11 +11,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxnas.checks import flag, whole
 from jaxnas.precision import to_float64
 from jaxnas.proxies.quantities.loss_gradients import losses, mean_loss
 from jaxnas.proxies.quantities.quantity import Quantity
 from jaxnas.proxies.subject import Subject, path_names
 from jaxnas.types import Array, Params, Path
+
+# A key of random numbers takes more only where types of 64 bits are on.
+LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,9 @@ class SquaredMeanGradient:
     """
 
     together: bool = False
+
+    def __post_init__(self) -> None:
+        flag("together", self.together)
 
     # One pass through a joint batch instead of batches of one.
     cheaper_jointly = True
@@ -132,6 +139,11 @@ class ExampleGradients:
     centred: bool = False
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        flag("together", self.together)
+        flag("centred", self.centred)
+        whole("seed", self.seed, 0, LARGEST_SEED)
+
     # It takes a backward pass an example either way, jointly one of the whole batch.
     cheaper_jointly = False
 
@@ -193,14 +205,14 @@ class ExampleGradients:
         count = subject.x.shape[0] if self.examples is None else self.examples
         if count > subject.x.shape[0]:
             raise ValueError(
-                f"{count} examples (mu) asked for, but the batch holds {subject.x.shape[0]}: "
-                "ask for fewer or score a larger batch"
+                f"x: expected at least {count} examples, which the sampled kernel takes, got "
+                f"{subject.x.shape[0]}; ask for fewer or score a larger batch"
             )
         if self.together:
-            _, pullback = jax.vjp(
+            found, pullback = jax.vjp(
                 lambda params: losses(subject.apply(params, subject.x), subject.y), subject.params
             )
-            one_hot = jnp.eye(count, subject.x.shape[0], dtype=subject.x.dtype)
+            one_hot = jnp.eye(count, subject.x.shape[0], dtype=found.dtype)
             return lax.map(lambda cotangent: pullback(cotangent)[0], one_hot)
 
         def gradient(x: Array, y: Array) -> Params:
