@@ -58,9 +58,8 @@ def linen(
     Example:
         >>> import flax.linen as nn, jax, jax.numpy as jnp
         >>> from jaxnas import proxies
-        >>> model, x, y = nn.BatchNorm(), jnp.eye(4), jnp.arange(4)
-        >>> variables = model.init(jax.random.key(0), x, use_running_average=False)
-        >>> apply, params = proxies.linen(model, variables, use_running_average=False)
+        >>> model, x, y = nn.BatchNorm(use_running_average=False), jnp.eye(4), jnp.arange(4)
+        >>> apply, params = proxies.linen(model, model.init(jax.random.key(0), x))
         >>> print(f"{proxies.gradient_kernel()(apply, params, x, y):.3f}")
         0.178
     """

@@ -127,7 +127,7 @@ def check_demands(proxies: Sequence[Proxy], x: Array) -> None:
 
 def check_values(subject: Subject) -> None:
     """Raises ValueError where a network or its batch has no values, as within `jax.jit`."""
-    given = {"params": subject.params, "x": subject.x, "y": subject.y}
+    given = {"x": subject.x, "y": subject.y, "params": subject.params}
     for name, tree in given.items():
         if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree)):
             raise ValueError(
@@ -225,7 +225,9 @@ def _array(name: str, value: Any, what: str, remedy: str) -> Array:
     if not (jnp.issubdtype(found.dtype, jnp.number) or found.dtype == bool):
         got = type(value).__name__ if found.ndim == 0 else f"an array of {found.dtype}"
         raise ValueError(f"{name}: expected {what} as one array of numbers, got {got}; {remedy}")
-    return jnp.asarray(found)
+    # What float32 does not hold is told as infinite.
+    with np.errstate(over="ignore"):
+        return jnp.asarray(found)
 
 
 def _check_finite(x: Array) -> None:

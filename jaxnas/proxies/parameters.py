@@ -39,7 +39,8 @@ def parameters(tree: Params) -> tuple[Params, Callable[[Params], Params]]:
     for name, leaf, is_parameter in _leaves(tree):
         is_own = is_parameter and _is_float(name, leaf)
         # Outside the scope of float64, so that numpy's arrays have the types the network has.
-        held = jnp.asarray(leaf) if is_own or _is_table(leaf) else leaf
+        with np.errstate(over="ignore"):
+            held = jnp.asarray(leaf) if is_own or _is_table(leaf) else leaf
         _check_finite(name, held, is_own)
         leaves.append(held)
         own.append(is_own)
@@ -65,7 +66,8 @@ def _leaves(tree: Params) -> Iterator[tuple[str, Any, bool]]:
     is_variable = lambda node: nnx is not None and isinstance(node, nnx.Variable)  # noqa: E731
     nodes = jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_variable)
     paths = [path_names(path) for path, _ in nodes]
-    collections = any(path[:1] == ("params",) for path in paths)
+    at_top, _ = jax.tree_util.tree_flatten_with_path(tree, is_leaf=lambda node: node is not tree)
+    collections = any(path_names(path) == ("params",) for path, _ in at_top)
     for path, (_, node) in zip(paths, nodes, strict=True):
         inside = path[:1] == ("params",) or not collections
         if is_variable(node):

@@ -345,4 +345,5 @@ def _warn_of_undefined(
 
     with jax.enable_x64(True):
         values = gradients(subject.params, subject.x, subject.y, noise)
-    undefined.warn(values, subject.order, stacklevel=3)
+    ordered = {proxy.name: values[proxy.name] for proxy in lacking}
+    undefined.warn(ordered, subject.order, stacklevel=3)
