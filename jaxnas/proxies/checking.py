@@ -230,10 +230,28 @@ def _array(name: str, value: Any, what: str, remedy: str) -> Array:
         return jnp.asarray(found)
 
 
+def values(name: str, array: Array) -> np.ndarray[Any, Any]:
+    """The values of an array that is not traced.
+
+    Args:
+        name: what it is, which opens the sentence.
+        array: of any numbers.
+
+    Raises:
+        ValueError: it was donated to a program and has none any more.
+    """
+    if array.is_deleted():
+        raise ValueError(
+            f"{name}: expected an array with values, got one of shape {array.shape} that was "
+            "donated to a program (donate_argnums); give a copy of before"
+        )
+    return np.asarray(array)
+
+
 def _check_finite(x: Array) -> None:
     if isinstance(x, jax.core.Tracer):
         return
-    bad = ~np.isfinite(np.asarray(x))
+    bad = ~np.isfinite(values("x", x))
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         spoiled = int(bad.reshape(len(x), -1).any(axis=1).sum())
@@ -268,6 +286,8 @@ def _labels_array(y: Any) -> Any:
             "y: expected labels as whole numbers, got text; number the classes, as "
             "np.unique(y, return_inverse=True)[1]"
         )
+    if isinstance(y, jax.Array) and not isinstance(y, jax.core.Tracer):
+        values("y", y)
     checked = _array("y", y, "labels [B]", "give whole numbers, one for each example")
     return checked if found is None else found
 
@@ -303,16 +323,16 @@ def _other_shape(y: Any, logits: tuple[int, ...]) -> str:
 def _is_one_hot(y: Any, logits: tuple[int, ...]) -> bool:
     if isinstance(y, jax.core.Tracer) or y.ndim != len(logits) or y.shape[-1] < 2:
         return False
-    values = np.asarray(y)
-    return bool(np.isin(values, (0, 1)).all() and (values.sum(axis=-1) == 1).all())
+    found = np.asarray(y)
+    return bool(np.isin(found, (0, 1)).all() and (found.sum(axis=-1) == 1).all())
 
 
 def _other_type(y: Any) -> str:
     """What to do about labels that are no integers."""
     if isinstance(y, jax.core.Tracer) or y.dtype == bool:
         return "give np.asarray(y, int)"
-    values = np.asarray(y)
-    if np.isfinite(values).all() and (values == np.floor(values)).all():
+    found = np.asarray(y)
+    if np.isfinite(found).all() and (found == np.floor(found)).all():
         return "give np.asarray(y, int)"
     return "give classes as whole numbers; regression has no score here"
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnas.checks import quoted
+from jaxnas.proxies.checking import values
 from jaxnas.proxies.subject import path_names
 from jaxnas.types import Params
 
@@ -110,8 +111,8 @@ def _check_finite(name: str, leaf: Any, is_own: bool) -> None:
         or not jnp.issubdtype(leaf.dtype, jnp.floating)
     ):
         return
-    values = np.asarray(leaf)
-    bad = ~np.isfinite(values) if is_own else np.isnan(values)
+    found = values(f"params at {_place(name)}", leaf)
+    bad = ~np.isfinite(found) if is_own else np.isnan(found)
     if bad.any():
         raise ValueError(
             f"params: expected finite numbers, got NaN or infinite ones in {int(bad.sum())} of "

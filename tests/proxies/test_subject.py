@@ -185,6 +185,18 @@ def test_parameters_that_are_none_are_refused(params: Any, told: str) -> None:
     assert told in found
 
 
+@pytest.mark.usefixtures("nothing_compiled")
+def test_arrays_that_were_donated_are_told_so() -> None:
+    def gone(array: Any) -> Any:
+        copy = jnp.array(array, copy=True)
+        copy.delete()
+        return copy
+
+    assert "got one of shape (5, 3) that was donated" in refusal(params={"w": gone(W["w"])})
+    assert refusal(x=gone(X)).startswith("x: expected an array with values, got one")
+    assert refusal(y=gone(Y)).startswith("y: expected an array with values, got one")
+
+
 class Own(NamedTuple):
     """A module that is a tree, with what such modules hold besides their parameters."""
 
