@@ -4,6 +4,9 @@
 
 Each proxy has a keyword factory (`js()`, `pjs(zeros="structural-removed")`, ...) that gives a
 `Proxy`, callable on a network; `score` computes several and every gradient they share once.
+Of what it is given only floats are parameters, and of flax's variables only `params`; the rest is
+state, held constant. `linen`, `nnx` and `logits_of` make such a function of models that are none.
+A score that is undefined is NaN, and a warning, `UndefinedScore`, says why.
 `CATALOGUE` lists every score with its meaning, its source and its cost.
 """
 
@@ -13,6 +16,7 @@ from jaxnas import lazy
 from jaxnas.proxies.catalogue import CATALOGUE, Entry, make
 
 if TYPE_CHECKING:
+    from jaxnas.proxies.adapters import linen, logits_of, nnx
     from jaxnas.proxies.gradient_kernels import (
         gradient_correlation,
         gradient_kernel,
@@ -24,11 +28,13 @@ if TYPE_CHECKING:
     from jaxnas.proxies.input_jacobian import js, jsc
     from jaxnas.proxies.parameter_jacobian import pjs, pjsc, wpjs, wpjsi
     from jaxnas.proxies.proxy import Proxy, score
+    from jaxnas.proxies.undefined import UndefinedScore
 
 __all__ = [
     "CATALOGUE",
     "Entry",
     "Proxy",
+    "UndefinedScore",
     "gradient_correlation",
     "gradient_kernel",
     "gradient_kernel_sampled",
@@ -37,7 +43,10 @@ __all__ = [
     "js",
     "jsc",
     "layerwise",
+    "linen",
+    "logits_of",
     "make",
+    "nnx",
     "pjs",
     "pjsc",
     "score",
@@ -46,6 +55,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "adapters": ("linen", "logits_of", "nnx"),
     "gradient_kernels": (
         "gradient_correlation",
         "gradient_kernel",
@@ -57,6 +67,7 @@ _HOMES = {
     "input_jacobian": ("js", "jsc"),
     "parameter_jacobian": ("pjs", "pjsc", "wpjs", "wpjsi"),
     "proxy": ("Proxy", "score"),
+    "undefined": ("UndefinedScore",),
 }
 # The catalogue can be read without JAX, which these need.
 __getattr__, _ = lazy.attach(

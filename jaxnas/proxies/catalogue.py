@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from jaxnas.checks import unknown
+from jaxnas.checks import quoted, unknown
 from jaxnas.proxies.derived import DERIVED
 
 if TYPE_CHECKING:
@@ -89,10 +89,16 @@ class Entry:
         Raises:
             ValueError: it is no proxy.
         """
-        if self.kind != "proxy":
+        if self.kind == "count":
             raise ValueError(
-                f"proxy: expected the name of a proxy, got the {self.kind} {self.name}; "
-                f"choose one of {', '.join(names('proxy'))}"
+                f"proxy: expected the name of a proxy, got {self.name}, a count of an architecture "
+                "of a space; of a network of your own count sum(p.size for p in "
+                "jax.tree.leaves(params))"
+            )
+        if self.kind == "derived":
+            raise ValueError(
+                f"proxy: expected the name of a proxy, got {self.name}, which is derived from a "
+                f"table of many networks; score {', '.join(self.requires)} of each"
             )
         module, function = self.factory.split(":")
         factory: Callable[..., Proxy] = getattr(importlib.import_module(module), function)
@@ -292,6 +298,8 @@ def entry(name: str) -> Entry:
     Raises:
         ValueError: there is no such score; the sentence names the nearest.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"score: expected a name such as 'js', got {quoted(name)}; name one")
     if name not in _BY_NAME:
         raise ValueError(unknown("score", name, _BY_NAME))
     return _BY_NAME[name]

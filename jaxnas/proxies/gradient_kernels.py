@@ -12,7 +12,9 @@ normalisation alone; by default each is a batch of its own, as `vmap(grad)` has 
 import jax
 import jax.numpy as jnp
 
+from jaxnas.checks import whole
 from jaxnas.precision import with_float64
+from jaxnas.proxies.checking import differentiated
 from jaxnas.proxies.proxy import Proxy, make_subject, name
 from jaxnas.proxies.quantities import (
     ExampleGradients,
@@ -69,6 +71,9 @@ def gradient_kernel_sampled(
         seed: of the sample of parameters.
         together: see the module.
 
+    Raises:
+        ValueError: a constant is not what it should be.
+
     Example:
         >>> import jax.numpy as jnp
         >>> from jaxnas import proxies
@@ -76,6 +81,7 @@ def gradient_kernel_sampled(
         >>> print(f"{proxies.gradient_kernel_sampled(examples=3)(lambda w, x: x @ w, w, x, y):.3f}")
         0.122
     """
+    examples, parameters = whole("examples", examples, 1), whole("parameters", parameters, 1)
     gradients = ExampleGradients(together, parameters, examples, centred, seed)
     label = name(
         "gradient_kernel_sampled",
@@ -84,7 +90,7 @@ def gradient_kernel_sampled(
         ("centred", centred, True),
         ("seed", seed, 0),
     )
-    return Proxy(label, gradients, mean_gram)
+    return Proxy(label, gradients, mean_gram, least_examples=examples)
 
 
 @shown_by_call
@@ -116,7 +122,8 @@ def gradient_correlation(*, together: bool = False) -> Proxy:
         >>> print(f"{proxies.gradient_correlation()(lambda w, x: x @ w, w, x, y):.3f}")
         0.333
     """
-    return Proxy("gradient_correlation", ExampleGradients(together), _correlation)
+    gradients = ExampleGradients(together)
+    return Proxy("gradient_correlation", gradients, _correlation, least_examples=2)
 
 
 @shown_by_call
@@ -140,7 +147,8 @@ def layerwise(
 
     Returns:
         For "gradient_kernel", "gradient_value", "gradient_correlation" and "gradient_trace" a tree
-        like the parameters, of float64 scalars; NaN where the gradient is zero.
+        like the parameters, of float64 scalars, None for what is no parameter; the correlation is
+        NaN where the gradient is zero.
 
     Example:
         >>> import jax.numpy as jnp
@@ -152,7 +160,8 @@ def layerwise(
     """
     # Made outside the float64 scope: the network keeps the types it has there.
     subject = make_subject(apply, params, x, y, chosen=())
-    return _layerwise(subject, together)
+    with differentiated(apply):
+        return _layerwise(subject, together)
 
 
 @with_float64

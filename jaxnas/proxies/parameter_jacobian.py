@@ -10,11 +10,16 @@ centred, and so is the last layer, whose rows sum to zero. Each eigenvalue of ze
 :math:`-(\log k + 1/k) \approx -99{,}988`, against tens to hundreds from all others, so that the
 score as printed (`zeros="keep"`) is mostly a count of convolutions 1x1. With
 `zeros="structural-removed"` those eigenvalues, whose number the shapes alone tell, are left out.
+
+**Constant rows.** A unit that no example reaches, such as a dead ReLU, has a row of zeros, which
+has no correlation: one of them makes the score NaN. With `constant_rows="drop"` such rows are left
+out, as if the layer were narrower by those units; a tensor with none left counts as not in use.
+The score's name then ends in `_nc`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax.numpy as jnp
 from jax import lax
@@ -22,15 +27,26 @@ from jax import lax
 from jaxnas.checks import check_fields, ranges
 from jaxnas.proxies.proxy import Proxy, name
 from jaxnas.proxies.quantities import ParameterGradient, Tensors
-from jaxnas.proxies.similarity import ROOT, K, cosine_score, eigenvalue_score, spectrum
+from jaxnas.proxies.similarity import (
+    ROOT,
+    ConstantRows,
+    K,
+    cosine_score,
+    eigenvalue_score,
+    is_constant,
+    is_zero,
+    spectrum,
+    spectrum_without,
+)
 from jaxnas.representation import shown_by_call
 from jaxnas.types import Array
 
 Zeros = Literal["keep", "structural-removed"]
+ZEROS: tuple[Zeros, ...] = get_args(Zeros)
 
 
 @shown_by_call
-def pjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
+def pjs(*, zeros: Zeros = "keep", k: float = K, constant_rows: ConstantRows = "keep") -> Proxy:
     r"""Parameters Jacobian score: :math:`\frac1N \sum_i S_i`, eigenvalue scores.
 
     Source: Parameters Scoring, section 3.2 (PJS).
@@ -38,6 +54,11 @@ def pjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
     Args:
         zeros: whether eigenvalues that are zero for the shapes' sake count; see the module.
         k: constant that keeps the logarithm and the reciprocal finite.
+        constant_rows: whether rows that are constant make it NaN ("keep") or are left out ("drop");
+            see the module.
+
+    Raises:
+        ValueError: a constant is not what it should be.
 
     Example:
         >>> import jax.numpy as jnp
@@ -46,24 +67,22 @@ def pjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
         >>> print(f"{proxies.pjs()(lambda w, x: x @ w, w, x, y):.3f}")
         -99991.624
     """
-    return Proxy(
-        _name("pjs", zeros, k),
-        ParameterGradient(),
-        _mean,
-        EigenvalueScores(zeros, k),
-        # Which tensor is the last tells which rows sum to zero.
-        ordered=zeros != "keep",
-    )
+    return _by_eigenvalues("pjs", _mean, zeros, k, constant_rows)
 
 
 @shown_by_call
-def pjsc(*, root: int = ROOT) -> Proxy:
+def pjsc(*, root: int = ROOT, constant_rows: ConstantRows = "keep") -> Proxy:
     r"""Parameters Jacobian score by cosines: :math:`\frac1N \sum_i S_i`.
 
     Source: Parameters Scoring, section 3.2 (PJSC).
 
     Args:
         root: the root taken of the cosines' absolute values.
+        constant_rows: whether rows of zeros make it NaN ("keep") or are left out ("drop"), and with
+            them a tensor with fewer than two others.
+
+    Raises:
+        ValueError: a constant is not what it should be.
 
     Example:
         >>> import jax.numpy as jnp
@@ -72,12 +91,13 @@ def pjsc(*, root: int = ROOT) -> Proxy:
         >>> print(f"{proxies.pjsc()(lambda w, x: x @ w, w, x, y):.3f}")
         0.061
     """
-    scores = CosineScores(root)
-    return Proxy(name("pjsc", ("root", root, ROOT)), ParameterGradient(), _mean, scores)
+    scores = CosineScores(root, constant_rows)
+    label = name(_suffixed("pjsc", "keep", constant_rows), ("root", scores.root, ROOT))
+    return Proxy(label, ParameterGradient(), _mean, scores)
 
 
 @shown_by_call
-def wpjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
+def wpjs(*, zeros: Zeros = "keep", k: float = K, constant_rows: ConstantRows = "keep") -> Proxy:
     r"""Parameters Jacobian score weighted towards the output, as printed.
 
     It is :math:`\frac1N \frac{2}{N(N+1)} \sum_i i\,S_i`.
@@ -91,17 +111,18 @@ def wpjs(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
         >>> print(f"{proxies.wpjs()(lambda w, x: x @ w, w, x, y):.3f}")
         -99991.624
     """
-    return Proxy(
-        _name("wpjs", zeros, k),
-        ParameterGradient(),
+    return _by_eigenvalues(
+        "wpjs",
         lambda scores: _weighted(scores, lambda i, n: i),
-        EigenvalueScores(zeros, k),
+        zeros,
+        k,
+        constant_rows,
         ordered=True,
     )
 
 
 @shown_by_call
-def wpjsi(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
+def wpjsi(*, zeros: Zeros = "keep", k: float = K, constant_rows: ConstantRows = "keep") -> Proxy:
     r"""Parameters Jacobian score weighted towards the input.
 
     It is :math:`\frac1N \frac{2}{N(N+1)} \sum_i (N+1-i)\,S_i`.
@@ -115,11 +136,12 @@ def wpjsi(*, zeros: Zeros = "keep", k: float = K) -> Proxy:
         >>> print(f"{proxies.wpjsi(zeros='structural-removed')(lambda w, x: x @ w, w, x, y):.3f}")
         -3.137
     """
-    return Proxy(
-        _name("wpjsi", zeros, k),
-        ParameterGradient(),
+    return _by_eigenvalues(
+        "wpjsi",
         lambda scores: _weighted(scores, lambda i, n: n + 1 - i),
-        EigenvalueScores(zeros, k),
+        zeros,
+        k,
+        constant_rows,
         ordered=True,
     )
 
@@ -137,20 +159,37 @@ class EigenvalueScores:
 
     zeros: Zeros = "keep"
     k: ranges.Positive = K
+    constant_rows: ConstantRows = "keep"
 
     def __post_init__(self) -> None:
         check_fields(self)
 
     def of(self, gradient: Tensors) -> TensorScores:
-        def score(rows: Array, is_output: Array) -> Array:
-            if self.zeros == "keep":
-                return eigenvalue_score(spectrum(rows), self.k)
-            skip = jnp.where(
-                is_output, structural_zeros(rows.shape, True), structural_zeros(rows.shape, False)
-            )
-            return eigenvalue_score(spectrum(rows), self.k, skip)
+        if self.constant_rows == "keep":
+            return _score_tensors(gradient, self._score)
+        found = _score_tensors(gradient, self._score_of_those_that_vary)
+        return _with_rows_left(found, gradient, is_constant, 1)
 
-        return _score_tensors(gradient, score)
+    def _score(self, rows: Array, is_output: Array) -> Array:
+        if self.zeros == "keep":
+            return eigenvalue_score(spectrum(rows), self.k)
+        skip = jnp.where(
+            is_output, structural_zeros(rows.shape, True), structural_zeros(rows.shape, False)
+        )
+        return eigenvalue_score(spectrum(rows), self.k, skip)
+
+    def _score_of_those_that_vary(self, rows: Array, is_output: Array) -> Array:
+        constant = is_constant(rows)
+        skip = jnp.sum(constant)
+        if self.zeros == "structural-removed":
+            height, width = rows.shape
+            # By how many rows are left, which only the run knows.
+            zeros = [
+                [structural_zeros((left, width), output) for left in range(height + 1)]
+                for output in (False, True)
+            ]
+            skip = skip + jnp.asarray(zeros)[is_output.astype(int), height - skip]
+        return eigenvalue_score(spectrum_without(rows, constant), self.k, skip)
 
 
 @dataclass(frozen=True)
@@ -158,12 +197,18 @@ class CosineScores:
     """S_i by cosines."""
 
     root: ranges.Count = ROOT
+    constant_rows: ConstantRows = "keep"
 
     def __post_init__(self) -> None:
         check_fields(self)
 
     def of(self, gradient: Tensors) -> TensorScores:
-        return _score_tensors(gradient, lambda rows, _: cosine_score(rows, self.root))
+        if self.constant_rows == "keep":
+            return _score_tensors(gradient, lambda rows, _: cosine_score(rows, self.root))
+        found = _score_tensors(
+            gradient, lambda rows, _: cosine_score(rows, self.root, is_zero(rows))
+        )
+        return _with_rows_left(found, gradient, is_zero, 2)
 
 
 def structural_zeros(shape: tuple[int, ...], is_output: bool) -> int:
@@ -211,6 +256,18 @@ def _score_tensors(gradient: Tensors, score: Callable[[Array, Array], Array]) ->
     return TensorScores(scores, gradient.live)
 
 
+def _with_rows_left(
+    found: TensorScores, gradient: Tensors, left_out: Callable[[Array], Array], least: int
+) -> TensorScores:
+    """The scores, with tensors of fewer rows than `least` that are not left out not in use."""
+    left = [jnp.atleast_1d(jnp.sum(~left_out(rows), axis=-1)) >= least for rows in gradient.rows]
+    at = [place for members in gradient.places for place in members]
+    enough = jnp.ones(len(found.live), bool)
+    if left:
+        enough = enough.at[jnp.asarray(at)].set(jnp.concatenate(left))
+    return found._replace(live=found.live & enough)
+
+
 def _mean(tensors: TensorScores) -> Array:
     return jnp.sum(jnp.where(tensors.live, tensors.scores, 0)) / jnp.sum(tensors.live)
 
@@ -222,6 +279,24 @@ def _weighted(tensors: TensorScores, weight: Callable[[Array, Array], Array]) ->
     return 2 * jnp.sum(weighted) / (n * n * (n + 1))
 
 
-def _name(score: str, zeros: Zeros, k: float) -> str:
-    EigenvalueScores(zeros, k)  # refuses what they cannot be
-    return name(score if zeros == "keep" else f"{score}_nz", ("k", k, K))
+def _by_eigenvalues(
+    score: str,
+    reduce: Callable[[TensorScores], Array],
+    zeros: Zeros,
+    k: float,
+    constant_rows: ConstantRows,
+    *,
+    ordered: bool = False,
+) -> Proxy:
+    """A proxy of the eigenvalue scores of all tensors."""
+    scores = EigenvalueScores(zeros, k, constant_rows)
+    label = name(_suffixed(score, zeros, constant_rows), ("k", scores.k, K))
+    # Which tensor is the last tells which rows sum to zero.
+    ordered = ordered or zeros != "keep"
+    return Proxy(label, ParameterGradient(), reduce, scores, ordered=ordered)
+
+
+def _suffixed(score: str, zeros: Zeros, constant_rows: ConstantRows) -> str:
+    """A score's name with what is left out: _nz without zeros, _nc without constant rows."""
+    removed = "" if zeros == "keep" else "_nz"
+    return score + removed + ("" if constant_rows == "keep" else "_nc")

@@ -1,14 +1,18 @@
 """The one shape of all proxies."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jaxnas.checks import quoted
 from jaxnas.precision import with_float64
+from jaxnas.proxies import checking, undefined
 from jaxnas.proxies.catalogue import make
+from jaxnas.proxies.parameters import parameters
 from jaxnas.proxies.quantities import ParameterGradient, Quantity, compute
 from jaxnas.proxies.subject import Subject
 from jaxnas.proxies.usage import OutputAxis, tensors
@@ -35,6 +39,7 @@ class Proxy:
         statistic: computed once for all proxies that share it.
         noise: amplitude of the noise added to the input, 0 for none.
         ordered: whether the order of the network's tensors matters.
+        least_examples: the fewest that it can be computed of, or says something of.
         shown: how it is shown, the call that made it.
     """
 
@@ -44,6 +49,7 @@ class Proxy:
     statistic: Statistic | None = None
     noise: float = 0.0
     ordered: bool = False
+    least_examples: int = 1
     shown: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
@@ -64,9 +70,18 @@ class Proxy:
         order: Sequence[Path | str | Tensor] | None = None,
         output_axis: OutputAxis | None = None,
     ) -> Array:
-        """The score, a float64 scalar. Arguments as `jaxnas.proxies.score`'s."""
+        """The score, a float64 scalar. Arguments, errors and warnings as `jaxnas.proxies.score`'s.
+
+        Within `jax.jit` shapes and types are checked, values are not.
+        """
         subject = make_subject(apply, params, x, y, order, output_axis, [self])
-        return evaluate([self], subject, standard_noise(seed, x))[self.name]
+        checking.check_demands([self], subject.x)
+        noise = standard_noise(checking.seed(seed), subject.x)
+        with checking.differentiated(apply):
+            found = evaluate([self], subject, noise)
+        if not isinstance(found[self.name], jax.core.Tracer):
+            _warn_of_undefined([self], subject, noise, found)
+        return found[self.name]
 
 
 def name(score: str, *parameters: tuple[str, float, float]) -> str:
@@ -95,16 +110,21 @@ def make_subject(
             not found out. By default everything is.
 
     Raises:
-        ValueError: images and labels of different lengths, or tensors whose order or output axis
-            cannot be told.
+        ValueError: as `score`'s.
     """
-    if x.shape[0] != y.shape[0]:
-        raise ValueError(
-            f"y: expected {x.shape[0]} labels, one for each example of x, got {y.shape[0]}"
-        )
+    checking.check_exchanged(x, y)
+    x = checking.examples(x)
+    params, whole_tree = parameters(params)
+
+    def apply_to_parameters(params: Params, x: Array) -> Array:
+        return apply(whole_tree(params), x)
+
+    with checking.called(apply, x):
+        outputs = jax.eval_shape(apply_to_parameters, params, x)
+    y = checking.labels(y, x, checking.logits_shape(outputs, x))
     of_tensors = [p for p in chosen or () if isinstance(p.gradient, ParameterGradient)]
     found = tensors(
-        apply,
+        apply_to_parameters,
         params,
         x,
         order,
@@ -117,7 +137,7 @@ def make_subject(
 
     def apply_with_own_types(params: Params, x: Array) -> Array:
         with jax.enable_x64(own_types):
-            return apply(params, x)
+            return apply_to_parameters(params, x)
 
     return Subject(apply_with_own_types, params, x, y, found)
 
@@ -141,6 +161,11 @@ class Group:
     def quantities(self) -> tuple[Quantity, ...]:
         """What is to be computed of a network, each once; equal for equal programs."""
         return tuple(sorted({proxy.gradient for proxy in self.proxies}, key=repr))
+
+    def compute(self, subject: Subject, noise: Array) -> list[Any]:
+        """The values of `quantities` of a network, the group's share of the noise on its batch."""
+        noisy = replace(subject, x=add_noise(subject.x, self.noise, noise))
+        return compute(self.quantities, noisy)
 
     def reduce(self, values: Sequence[Any]) -> dict[str, Array]:
         """The scores by name from the values of `quantities`; statistics are computed once."""
@@ -204,18 +229,19 @@ def evaluate(proxies: Sequence[Proxy], subject: Subject, noise: Array) -> dict[s
     """
     scores: dict[str, Array] = {}
     for group in passes(proxies):
-        noisy = replace(subject, x=add_noise(subject.x, group.noise, noise))
-        scores |= group.reduce(compute(group.quantities, noisy))
+        scores |= group.reduce(group.compute(subject, noise))
     return scores
 
 
 def standard_noise(seed: int, x: Array) -> Array:
-    """The noise that a seed fixes: standard normal, like the batch x."""
+    """The noise that a seed fixes: standard normal, like the batch x; zero where x is no floats."""
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        return jnp.zeros(x.shape)
     return jax.random.normal(jax.random.fold_in(jax.random.key(seed), 1), x.shape, x.dtype)
 
 
 def score(
-    proxies: Sequence[str | Proxy],
+    proxies: str | Proxy | Sequence[str | Proxy],
     apply: Apply,
     params: Params,
     x: Array,
@@ -227,13 +253,21 @@ def score(
 ) -> dict[str, float]:
     """Scores one network by several proxies.
 
+    Everything is checked before anything is compiled; what does not fit is told in one sentence.
+
     Args:
-        proxies: names of proxies in the catalogue, or proxies made by their factories.
-        apply: (params, x) -> logits [B, K], pure; if your model uses batch normalisation, choose
-            its mode inside `apply`.
-        params: pytree of arrays, at initialisation.
-        x: examples [B, ...], float32 or float64, normalised.
-        y: labels int [B].
+        proxies: names of proxies in the catalogue, or proxies made by their factories, or one.
+        apply: (params, x) -> logits [B, K], pure, or [B, ..., K] with labels for each position,
+            whose losses are averaged over an example's positions. If your model uses batch
+            normalisation or dropout, choose its mode inside `apply`; `proxies.linen` and
+            `proxies.nnx` do, `proxies.logits_of` takes the logits out of a tuple or a dictionary.
+        params: pytree of arrays, at initialisation, of which those of floats are parameters. What
+            else it holds is state and held constant: integers, flags, keys of random numbers; of
+            flax.linen's variables (or of any tree with an entry `params`) every collection but
+            `params`, such as `batch_stats`; of flax.nnx's every variable but `nnx.Param`.
+        x: examples [B, ...], float32 or float64, normalised; or integers such as token ids, for
+            which proxies of the gradient by x and those with noise are not defined.
+        y: labels from 0 to K - 1, int [B], or [B, ...] where logits are [B, ..., K].
         seed: of the noise that the scores `js_n...` and `jsc_n...` add to x.
         order: paths, as tuples or as "a/b", of the tensors with two or more axes from input to
             output, or `jaxnas.types.Tensor`s where a parameter is a stack of them. By default the
@@ -252,8 +286,13 @@ def score(
         whose output does not depend on its input.
 
     Raises:
-        ValueError: an unknown proxy, images and labels of different lengths, or tensors whose order
-            or output axis is needed, cannot be told and is not given.
+        ValueError: an unknown proxy, or one that cannot be had of such examples; examples, labels
+            or parameters that are not finite or do not fit each other; an error of `apply`, which
+            is the cause; tensors whose order or output axis is needed, cannot be told and is not
+            given.
+
+    Warns:
+        UndefinedScore: a score is NaN; why, with the tensors and rows, or the examples.
 
     Example:
         >>> import jax.numpy as jnp
@@ -263,9 +302,10 @@ def score(
         >>> print(f"{found['gradient_kernel']:.3f}")
         0.122
     """
-    chosen = [make(proxy) if isinstance(proxy, str) else proxy for proxy in proxies]
-    x, y = jnp.asarray(x), jnp.asarray(y)
+    chosen = _chosen(proxies)
     subject = make_subject(apply, params, x, y, order, output_axis, chosen)
+    checking.check_demands(chosen, subject.x)
+    checking.check_values(subject)
 
     # One program instead of hundreds of small ones, each compiled on its own.
     @jax.jit
@@ -273,5 +313,63 @@ def score(
         return evaluate(chosen, replace(subject, params=params, x=x, y=y), noise)
 
     with jax.enable_x64(True):
-        found = scores(params, x, y, standard_noise(seed, x))
+        noise = standard_noise(checking.seed(seed), subject.x)
+        with checking.differentiated(apply):
+            found = scores(subject.params, subject.x, subject.y, noise)
+    _warn_of_undefined(chosen, subject, noise, found)
     return {proxy.name: float(found[proxy.name]) for proxy in chosen}
+
+
+def _chosen(proxies: str | Proxy | Sequence[str | Proxy]) -> list[Proxy]:
+    """The proxies that are asked for, each by a name of its own."""
+    given = [proxies] if isinstance(proxies, str | Proxy) else proxies
+    if not isinstance(given, Iterable):
+        raise ValueError(
+            f"proxies: expected names or proxies, got {quoted(given)}; give a list such as ['js']"
+        )
+    chosen: dict[str, Proxy] = {}
+    for item in given:
+        if item == "all":
+            raise ValueError(
+                "proxies: expected names of proxies, got 'all', which stands for the columns of a "
+                "table; give [e.name for e in CATALOGUE if e.kind == 'proxy']"
+            )
+        proxy = make(item) if isinstance(item, str) else item
+        if not isinstance(proxy, Proxy):
+            raise ValueError(
+                f"proxies: expected names or proxies, got {quoted(item)}; "
+                "give a name such as 'js', or call a factory, as proxies.js()"
+            )
+        other = chosen.setdefault(proxy.name, proxy)
+        if (other.gradient, repr(other)) != (proxy.gradient, repr(proxy)):
+            raise ValueError(
+                f"proxies: expected different names, got {other!r} and {proxy!r}, both named "
+                f"{proxy.name}; score them one after the other"
+            )
+    if not chosen:
+        raise ValueError("proxies: expected at least one, got none; name one, such as 'js'")
+    return list(chosen.values())
+
+
+def _warn_of_undefined(
+    proxies: Sequence[Proxy], subject: Subject, noise: Array, found: Mapping[str, Array]
+) -> None:
+    """Says why scores are NaN, from the gradients, which are computed once more for it."""
+    lacking = [proxy for proxy in proxies if np.isnan(found[proxy.name])]
+    if not lacking:
+        return
+
+    @jax.jit
+    def gradients(params: Params, x: Array, y: Array, noise: Array) -> dict[str, Any]:
+        of_batch = replace(subject, params=params, x=x, y=y)
+        return {
+            proxy.name: dict(zip(group.quantities, values, strict=True))[proxy.gradient]
+            for group in passes(lacking)
+            for values in [group.compute(of_batch, noise)]
+            for proxy in group.proxies
+        }
+
+    with jax.enable_x64(True):
+        values = gradients(subject.params, subject.x, subject.y, noise)
+    ordered = {proxy.name: values[proxy.name] for proxy in lacking}
+    undefined.warn(ordered, subject.order, stacklevel=3)

@@ -18,6 +18,9 @@ from jaxnas.proxies.quantities.quantity import Quantity
 from jaxnas.proxies.subject import Subject, path_names
 from jaxnas.types import Array, Params, Path
 
+# A key of random numbers takes more only where types of 64 bits are on.
+LARGEST_SEED = 2**32 - 1
+
 
 @dataclass(frozen=True)
 class ExamplePass:
@@ -200,14 +203,14 @@ class ExampleGradients:
         count = subject.x.shape[0] if self.examples is None else self.examples
         if count > subject.x.shape[0]:
             raise ValueError(
-                f"{count} examples (mu) asked for, but the batch holds {subject.x.shape[0]}: "
-                "ask for fewer or score a larger batch"
+                f"x: expected at least {count} examples, which the sampled kernel takes, got "
+                f"{subject.x.shape[0]}; ask for fewer or score a larger batch"
             )
         if self.together:
-            _, pullback = jax.vjp(
+            found, pullback = jax.vjp(
                 lambda params: losses(subject.apply(params, subject.x), subject.y), subject.params
             )
-            one_hot = jnp.eye(count, subject.x.shape[0], dtype=subject.x.dtype)
+            one_hot = jnp.eye(count, subject.x.shape[0], dtype=found.dtype)
             return lax.map(lambda cotangent: pullback(cotangent)[0], one_hot)
 
         def gradient(x: Array, y: Array) -> Params:

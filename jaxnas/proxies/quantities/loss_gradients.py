@@ -18,8 +18,9 @@ from jaxnas.types import Array, Params, Tensor
 
 
 def losses(logits: Array, y: Array) -> Array:
-    """Cross-entropy of each example [B]."""
-    return optax.losses.softmax_cross_entropy_with_integer_labels(logits, y)
+    """Cross-entropy of each example [B], of logits [B, ..., K] the mean over its positions."""
+    found = optax.losses.softmax_cross_entropy_with_integer_labels(logits, y)
+    return found.reshape(found.shape[0], -1).mean(axis=1) if found.ndim > 1 else found
 
 
 def mean_loss(subject: Subject, params: Params, x: Array) -> Array:
