@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from jaxnas.checks import damaged, in_words, shortened, shown
 from jaxnas.data.images import DataError
-from jaxnas.data.unpickling import Known, Malformed, StandIn, Unknown, read_plain
+from jaxnas.data.pickle_machine import Known, Malformed, StandIn, Unknown
+from jaxnas.data.unpickling import read_plain
 
 # A published batch of images is less than 100 MB.
 _MOST_BYTES = 256 * 2**20

@@ -117,6 +117,26 @@ def test_what_pickles_share_and_how_deep_they_may_be() -> None:
     assert read(pickle.dumps({"deep": deep})) == {"deep": deep}
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 200, 700, 1003])
+def test_runs_of_floats_are_read_whatever_their_keys_and_length(count: int, protocol: int) -> None:
+    shared = [f"x-valid@{epoch}" for epoch in range(count)]
+    content = {
+        "numbers": {epoch: epoch / 7 for epoch in range(count)},
+        "texts": {key: -1.5 for key in shared},
+        "the same texts": {key: 1e300 * number for number, key in enumerate(shared)},
+        "list": [float(number) for number in range(count)],
+    }
+    written = pickle.dumps(content, protocol=protocol)
+    assert repr(read_dict(written, name="batch", what="a dict")) == repr(pickle.loads(written))
+
+
+def test_a_run_of_what_is_not_in_the_memo_is_refused() -> None:
+    run = b"".join(b"h\x07G" + bytes(8) for _ in range(9))
+    with pytest.raises(DataError, match="batch is damaged: .*KeyError"):
+        read(b"\x80\x04}(" + run + b"u.")
+
+
 KEYS = st.one_of(
     st.text(), st.integers(-(2**63), 2**64 - 1), st.tuples(st.text(), st.integers(0, 9))
 )
