@@ -74,7 +74,9 @@ def _in_order(
 ) -> list[Found]:
     """The tensors as given, or as found."""
     if chosen is None:
-        unclear = [shown(entry.tensor.path) for entry in found if not entry.is_ordered]
+        unclear = [
+            shown(entry.tensor.path) for entry in found if entry.is_used and not entry.is_ordered
+        ]
         if unclear and need_order:
             names = ", ".join(dict.fromkeys(unclear))
             example = list(dict.fromkeys("/".join(entry.tensor.path) for entry in found))

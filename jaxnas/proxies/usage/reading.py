@@ -43,7 +43,7 @@ def read(uses: Uses, paths: Sequence[Path], shapes: Sequence[Shape]) -> list[Fou
     """
     by_key = _whole_or_in_slices(uses, shapes)
     found = [
-        Found(tensor, is_decided, is_ordered, why=why)
+        Found(tensor, is_decided, is_ordered, key[0] not in uses.idle, why)
         for key in _ordered(by_key)
         for tensor, is_decided, is_ordered, why in _tensors(key, by_key, uses, paths, shapes)
     ]

@@ -35,7 +35,7 @@ from jaxnas.types import Apply, Array, Params
 
 def uses_of(apply: Apply, params: Params, x: Array) -> Uses:
     """The uses of all parameters, numbered as the tree's leaves, when `apply` is traced."""
-    jaxpr = _of_outputs(jax.make_jaxpr(apply)(params, x))
+    jaxpr = jax.make_jaxpr(apply)(params, x)
     shapes = [tuple(jax.numpy.shape(leaf)) for leaf in jax.tree.leaves(params)]
     inputs = [
         Value(made_of={(number, ()): spreads.whole(shape)}) if is_real(variable) else Value()
@@ -44,16 +44,19 @@ def uses_of(apply: Apply, params: Params, x: Array) -> Uses:
         )
     ]
     data = [Value(is_data=True)] * (len(jaxpr.jaxpr.invars) - len(shapes))
+    # What the logits do not need, such as a loss beside them, tells nothing of what they do.
+    every = [True] * len(jaxpr.jaxpr.outvars)
+    needed, _ = dce_jaxpr(jaxpr.jaxpr, every, instantiate=True)
+    _, is_needed = dce_jaxpr(jaxpr.jaxpr, every)
     walk = Walk(shapes, Uses())
-    walk.through(jaxpr, [*inputs, *data])
+    walk.through(core.ClosedJaxpr(needed, jaxpr.consts), [*inputs, *data])
     met = {number for number, _ in walk.uses.by_key}
     if any(value.made_of and number not in met for number, value in enumerate(inputs)):
         # What never meets x may follow on constants, as behind a cell that is zero.
         again = Walk(shapes, Uses(), constants_are_data=True)
         again.through(jaxpr, [*inputs, *data])
-        for key, use in again.uses.by_key.items():
-            if key[0] not in met:
-                walk.uses.add(key, use)
+        walk.uses.fill_up(again.uses)
+    walk.uses.idle = {number for number in range(len(shapes)) if not is_needed[number]}
     return walk.uses
 
 
@@ -248,12 +251,6 @@ class Walk:
         found = [walk.through(branch, inputs) for walk, branch in zip(walks, branches, strict=True)]
         self.uses.add_branches([walk.uses for walk in walks])
         return [_either(values) for values in zip(*found, strict=True)]
-
-
-def _of_outputs(jaxpr: Any) -> Any:
-    """The trace without what its outputs do not need, such as a loss beside the logits."""
-    kept, _ = dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.jaxpr.outvars), instantiate=True)
-    return core.ClosedJaxpr(kept, jaxpr.consts)
 
 
 def _either(values: Sequence[Value]) -> Value:

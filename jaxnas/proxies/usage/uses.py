@@ -55,12 +55,14 @@ class Uses:
     Attributes:
         by_key: of each tensor, in the order of first uses.
         unclear: tensors that come in different orders in the branches of a condition.
+        idle: parameters that the outputs do not need.
         added_up: parameters whose slices meet data entry by entry, in terms of one sum.
         in_turn: parameters of which a slice meets what another one has changed.
     """
 
     by_key: dict[Key, Use] = field(default_factory=dict)
     unclear: set[Key] = field(default_factory=set)
+    idle: set[int] = field(default_factory=set)
     added_up: set[int] = field(default_factory=set)
     in_turn: set[int] = field(default_factory=set)
 
@@ -93,6 +95,15 @@ class Uses:
             for branch in branches:
                 if key in branch.by_key:
                     self.add(key, branch.by_key[key])
+
+    def fill_up(self, other: Uses) -> None:
+        """The uses of parameters that have none here, where they come in another reading."""
+        met = {number for number, _ in self.by_key}
+        more = [key for key in other.by_key if key in self.by_key or key[0] not in met]
+        order, _ = _joined(list(self.by_key), more)
+        self.by_key = {key: self.by_key.get(key) or other.by_key[key] for key in order}
+        self.added_up |= other.added_up - met
+        self.in_turn |= other.in_turn - met
 
     def copy(self) -> Uses:
         return Uses(dict(self.by_key))
