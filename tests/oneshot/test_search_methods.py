@@ -123,7 +123,8 @@ def test_constants_are_read_from_text() -> None:
     assert read("weight_clip", "none") is None
     assert read("nesterov", "True") is True
     assert read("rule", "top-pairs") == "top-pairs"
-    assert read("edges_per_step", "x") == "x"  # for the recipe to refuse
+    with pytest.raises(ValueError, match="edges_per_step: expected a whole number .* got 'x'"):
+        read("edges_per_step", "x")
     with pytest.raises(ValueError, match="constant 'cells': expected one of epochs, "):
         read("cells", "3")
 
