@@ -91,7 +91,7 @@ def test_a_search_on_nb201_from_images_to_files(search: Call) -> None:
         (["sf", "--space", "nb101"], "--space: expected one of nb201, darts, got 'nb101'"),
         (["sf", "--out", "run"], "Missing option '--dataset'"),
         (["sf", "--space", "nb201", "--dataset", "digits"], "Missing option '--out'"),
-        (["snas", *SMALL, "--temperature", 0, 1], "--temperature: expected a finite number from 1e-06"),
+        (["snas", *SMALL, "--temperature", 0, 1], "--temperature: expected a finite number"),
         (["snas", *SMALL, "--set", "temperature=0"], "temperature: expected a finite number"),
         (["sf", *SMALL, "--set", "cells=3"], "constant 'cells': expected one of epochs, "),
         (["sf", *SMALL, "--set", "alpha_decay"], "expected NAME=VALUE"),
