@@ -91,7 +91,7 @@ def test_temperatures_are_linear_by_epochs() -> None:
     [
         ("dart", "nb201", {}, r"method 'dart': expected one of .*did you mean 'darts'"),
         ("sf", "nb201", {"temperature": 1.0}, "sf: expected a constant of .*'temperature'"),
-        ("gdas", "nb201", {"temperature": 0.0}, "temperature: expected a finite number from 1e-06 .* got 0"),
+        ("gdas", "nb201", {"temperature": 0.0}, "temperature: expected a finite .* got 0"),
         ("snas", "nb201", {"final_temperature": -1.0}, "final_temperature: expected a"),
         ("sf", "nb201", {"epochs": 0}, "epochs: expected a whole number from 1 to 1000000, got 0"),
         ("sf", "nb201", {"epochs": 2.5}, "epochs: expected a whole number from 1 .* got 2.5"),
