@@ -14,7 +14,9 @@ def test_devices_in_words() -> None:
     assert devices.local_devices(1) == local[:1]
     assert devices.describe(local[:1]) == f"1 device ({local[0].device_kind})"
     assert devices.describe([local[0], local[0]]).startswith("2 devices (")
-    with pytest.raises(ValueError, match="devices: expected a whole number from 1 up, got 0"):
+    with pytest.raises(
+        ValueError, match="devices: expected a whole number from 1 to 10000000, got 0"
+    ):
         devices.local_devices(0)
 
 

@@ -444,7 +444,7 @@ def test_temperatures(make: Any) -> None:
         np.testing.assert_allclose(estimate.gradient, same.gradient, rtol=1e-5, atol=1e-7)
         state = estimate.state
     for wrong in (0, -1.0, float("nan")):
-        with pytest.raises(ValueError, match="temperature: expected a number above 0"):
+        with pytest.raises(ValueError, match="temperature: expected a finite number from 1e-06"):
             make(wrong)
 
 
@@ -561,13 +561,15 @@ def test_bad_settings() -> None:
     logits = jnp.zeros((3, 2))
     loss = table_loss(jnp.zeros((2, 2, 2)), "ops")
     for decay in (1.0, -0.1, float("nan")):
-        with pytest.raises(ValueError, match=r"baseline_decay: expected a number in \[0, 1\)"):
+        with pytest.raises(
+            ValueError, match="baseline_decay: expected a finite number from 0 below 1"
+        ):
             e.score_function(decay)
-    with pytest.raises(ValueError, match="edges_per_step: expected 1 or more, got 0"):
+    with pytest.raises(ValueError, match="edges_per_step: expected a whole number from 1 .* got 0"):
         e.ram(0)
     with pytest.raises(ValueError, match="edges_per_step: expected 1 to 3, the edges, got 4"):
         e.gradient(e.ram(4), (), KEY(0), logits, loss)
-    with pytest.raises(ValueError, match="hidden: expected 1 unit or more, got 0"):
+    with pytest.raises(ValueError, match="hidden: expected a whole number from 1 .* got 0"):
         e.relax(hidden=0)
     with pytest.raises(ValueError, match=r"at most 1,048,576 architectures, 28 edges of 8 ops"):
         e.gradient(e.exact(), (), KEY(0), jnp.zeros((28, 8)), loss)

@@ -284,10 +284,12 @@ def test_in_float64(x64: None) -> None:
 
 def test_bad_settings() -> None:
     controller = enas.Controller(OPS)
-    with pytest.raises(ValueError, match=r"baseline_decay: expected a number in \[0, 1\).* got 1"):
+    with pytest.raises(
+        ValueError, match="baseline_decay: expected a finite number from 0 below 1, got 1"
+    ):
         enas.enas(controller, EDGES, baseline_decay=1)
     with pytest.raises(ValueError, match="entropy_weight: expected a finite number from 0, got -1"):
         enas.enas(controller, EDGES, entropy_weight=-1)
     for name in ("ops", "hidden", "layers", "temperature", "tanh_constant"):
-        with pytest.raises(ValueError, match=f"{name}: expected a number above 0, got 0"):
+        with pytest.raises(ValueError, match=f"{name}: expected a .* got 0"):
             enas.Controller(**{"ops": OPS, name: 0})

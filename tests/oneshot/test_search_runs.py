@@ -194,7 +194,9 @@ def test_a_step_that_is_not_finite_is_named_and_the_last_checkpoint_kept(
 
 
 def test_arguments_are_checked(digits: Images, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="seed: expected a whole number from 0"):
+    with pytest.raises(
+        ValueError, match="seed: expected a whole number from 0 to 4294967295, got -1"
+    ):
         oneshot.search("sf", space=TINY_SPACE, dataset=digits, out=tmp_path, seed=-1)
     recipe = oneshot.make_recipe("sf", "nb201")
     with pytest.raises(ValueError, match="recipe: expected it alone, got epochs too"):

@@ -157,7 +157,9 @@ def test_settings() -> None:
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="learning_rate: expected a finite number above 0"):
             Descent(10, wrong)
-    with pytest.raises(ValueError, match="queries: expected 1 or more, got 0"):
+    with pytest.raises(
+        ValueError, match="queries: expected a whole number from 1 to 100000000, got 0"
+    ):
         Descent(0)
     with pytest.raises(ValueError, match="24 queries are too few: one estimate takes 25"):
         steps_of(Descent(24), e.ram())
