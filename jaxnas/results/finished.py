@@ -13,8 +13,8 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from jaxnas.checks.files import damaged, read_bytes, shown
 from jaxnas.results.checksum import without_checksum
 from jaxnas.results.files import ResultsError, disk_errors
-from jaxnas.results.folder import Folder
-from jaxnas.results.manifest import MANIFEST_FILE, Request
+from jaxnas.results.folder import Folder, refuse_other_settings
+from jaxnas.results.manifest import MANIFEST_FILE, Request, current_settings
 from jaxnas.results.parquet import MOST_BYTES, table_in
 from jaxnas.results.records import long_table
 from jaxnas.results.scores import check_scores
@@ -47,6 +47,9 @@ def read_finished(folder: Path) -> pa.Table:
     table = read_scores(path)
     if manifest:
         with Folder.load(folder) as run:
+            refuse_other_settings(
+                path, "scores", settings_of(table), current_settings(run.settings)
+            )
             if not all(_holds(table, request) for request in run.requests):
                 raise ResultsError(_unfinished(folder))
     return table

@@ -116,3 +116,12 @@ def test_a_flipped_bit_changes_no_number(file: str, place: float, bit: int) -> N
 
 def settings_text(table: pa.Table) -> bytes:
     return bytes(table.schema.metadata[b"jaxnas.settings"])
+
+
+def test_the_table_of_another_run_is_refused(tmp_path: Path) -> None:
+    hostile.copy_finished(tmp_path / "run")
+    hostile.write_finished(tmp_path / "other", batch_size=32)
+    assert read_finished(tmp_path / "other").num_rows == len(hostile.ARCHS)
+    shutil.copy(tmp_path / "other/scores.parquet", tmp_path / "run/scores.parquet")
+    with pytest.raises(ResultsError, match="holds scores with batch_size 32; this run asks for 4"):
+        read_finished(tmp_path / "run")
