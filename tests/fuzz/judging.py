@@ -200,7 +200,7 @@ def world() -> Iterator[Path]:
 
 def fill(folder: Path) -> None:
     """Writes a scored folder, a table of accuracies and images, and things that are no files."""
-    cells = representatives(6)
+    cells = representatives(12)
     write_run(folder / "run", {(cell, 0): float(n) for n, cell in enumerate(cells)}, tuple(cells))
     chance = np.random.default_rng(0)
     accuracies = {

@@ -26,7 +26,7 @@ VALUES: tuple[Any, ...] = (
     *(np.array(["x"]), np.array([None]), itertools.repeat),
 )
 
-LIMIT_SECONDS = 5
+LIMIT_SECONDS = 20
 LONGEST_ERROR = 700
 
 SIZES = {"channels": 4, "depth": 1, "batch_size": 4}
@@ -58,7 +58,7 @@ CALLS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Any]]] = {
             oracle=jaxnas.oracle.read(oracle) if isinstance(oracle, str) else oracle, **given
         ),
         {"method": "rea", "oracle": "table.npz", "datasets": ["cifar10"], "search_on": None}
-        | {"runs": 1, "seed": 0, "budget": 1000.0, "population": 5, "sample": 2},
+        | {"runs": 1, "seed": 0, "budget": 1000.0},
     ),
     "evaluate": (
         lambda table, **given: jaxnas.evaluate(
@@ -122,7 +122,8 @@ def test_no_argument_ends_a_function_in_another_way_than_by_a_sentence(
         except Computes:
             remove_new(place, before)
         except (ValueError, OSError, TypeError) as error:
-            if not 0 < len(str(error)) < LONGEST_ERROR:
+            # The system's own errors have the whole path in them.
+            if not isinstance(error, OSError) and not 0 < len(str(error)) < LONGEST_ERROR:
                 problem = str(error)
             elif listing(place) != before:
                 problem = f"left behind {sorted(listing(place) ^ before)}"
