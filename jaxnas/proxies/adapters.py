@@ -60,8 +60,8 @@ def linen(
         >>> from jaxnas import proxies
         >>> model, x, y = nn.BatchNorm(use_running_average=False), jnp.eye(4), jnp.arange(4)
         >>> apply, params = proxies.linen(model, model.init(jax.random.key(0), x))
-        >>> print(f"{proxies.gradient_kernel()(apply, params, x, y):.3f}")
-        0.178
+        >>> print(f"{proxies.gradient_kernel(together=True)(apply, params, x, y):.3f}")
+        0.070
     """
     if not isinstance(variables, Mapping) or "params" not in variables:
         got = list(variables) if isinstance(variables, Mapping) else variables
@@ -96,12 +96,12 @@ def nnx(model: Any, *, train: bool) -> tuple[Apply, Params]:
         ValueError: it is no such module.
 
     Example:
-        >>> from flax import nnx
-        >>> import jax.numpy as jnp
+        >>> import flax.nnx, jax.numpy as jnp
         >>> from jaxnas import proxies
-        >>> apply, params = proxies.nnx(nnx.BatchNorm(4, rngs=nnx.Rngs(0)), train=True)
-        >>> print(f"{proxies.gradient_kernel()(apply, params, jnp.eye(4), jnp.arange(4)):.3f}")
-        0.178
+        >>> x, y, model = jnp.eye(4), jnp.arange(4), flax.nnx.BatchNorm(4, rngs=flax.nnx.Rngs(0))
+        >>> apply, params = proxies.nnx(model, train=True)
+        >>> print(f"{proxies.gradient_kernel(together=True)(apply, params, x, y):.3f}")
+        0.070
     """
     from flax import nnx as flax_nnx
 

@@ -67,7 +67,7 @@ def logits_shape(found: Any, x: Array) -> tuple[int, ...]:
         raise ValueError(f"{expected} of {found.dtype}; let it return logits, not classes")
     if len(shape) == 1 and shape[0] == len(x):
         raise ValueError(f"{expected}; for two classes stack [0, z], as jnp.stack([0 * z, z], -1)")
-    if len(shape) < 2 or shape[0] != len(x):
+    if len(shape) < 2 or shape[0] != len(x) or 0 in shape[:-1]:
         raise ValueError(f"{expected}; let it keep the axis of examples first, of classes last")
     if shape[-1] < 2:
         raise ValueError(
@@ -286,9 +286,9 @@ def _labels_array(y: Any) -> Any:
             "y: expected labels as whole numbers, got text; number the classes, as "
             "np.unique(y, return_inverse=True)[1]"
         )
-    if isinstance(y, jax.Array) and not isinstance(y, jax.core.Tracer):
-        values("y", y)
     checked = _array("y", y, "labels [B]", "give whole numbers, one for each example")
+    if not isinstance(checked, jax.core.Tracer):
+        values("y", checked)
     return checked if found is None else found
 
 

@@ -73,7 +73,7 @@ def test_columns_spell_out_all_and_add_bases():
 def test_constants_make_another_proxy():
     assert catalogue.make("js_n10", k=0.1).name == "js_n10_k0.1"
     assert catalogue.make("js_n10", noise=3).name == "js_n3"
-    with pytest.raises(ValueError, match="expected the name of a proxy, got the count params"):
+    with pytest.raises(ValueError, match="expected the name of a proxy, got params, a count"):
         catalogue.make("params")
 
 

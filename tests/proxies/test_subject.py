@@ -346,6 +346,7 @@ OUTPUTS = {
     "nothing": (lambda w, x: None, "got None; let it return the logits"),
     "classes": (lambda w, x: linear(w, x).argmax(-1), "of int32; let it return logits"),
     "classes first": (lambda w, x: linear(w, x).T, "axis of examples first, of classes last"),
+    "no positions": (lambda w, x: linear(w, x)[:, None][:, :0], "got shape (6, 0, 3)"),
     "a mean": (lambda w, x: linear(w, x).mean(), "got shape ()"),
     "a missing entry": (lambda w, x: x @ w["v"], "got KeyError: 'v'; call apply(params, x)"),
     "a further argument": (
