@@ -16,7 +16,7 @@ from jaxnas.data.batches import joined, read_batches
 from jaxnas.data.download import difference
 from jaxnas.data.download import download as fetch
 from jaxnas.data.images import DataError, Images
-from jaxnas.data.names import named
+from jaxnas.data.naming import named
 from jaxnas.data.npz import read_arrays
 from jaxnas.data.remedies import from_zero
 from jaxnas.data.sources import SOURCES, Source
