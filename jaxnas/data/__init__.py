@@ -9,7 +9,7 @@ from jaxnas.data.images import (
     normalise,
     random_order,
 )
-from jaxnas.data.names import named
+from jaxnas.data.naming import named
 from jaxnas.data.pickles import UnsafePickleError, read_batch
 
 __all__ = [

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from jaxnas.checks import at_home, check_path, one_line
 from jaxnas.data.images import DataError, Images
-from jaxnas.data.names import named
+from jaxnas.data.naming import named
 from jaxnas.data.pickles import read_batch
 
 _DIGITS_TRAIN = 1500  # of 1,797; the last 297 are the test set
