@@ -139,9 +139,12 @@ def test_numbers_are_taken_as_they_are_written_everywhere() -> None:
         (["draw", "0", "--out", "/proc/x.png"], "where files can be kept"),
         (["draw", "0", "--out", "."], "expected a file to write, got a folder"),
         (["train", "--out", "x", "--top", LONG], "expected DIR:PROXY:K"),
-        (["train", "--out", "x", "--top", "a:b:" + "9" * 5000], "--top K: expected a whole"),
-        (["train", "--out", "x", "--top", "a:b:１"], "--top K: expected a whole"),
-        (["train", "--out", "x", "--top", "a:b:0"], "--top K: expected a whole"),
+        (
+            ["train", "--out", "x", "--top", "a:b:" + "9" * 5000],
+            "--top DIR:PROXY:K, K: expected a whole",
+        ),
+        (["train", "--out", "x", "--top", "a:b:１"], "--top DIR:PROXY:K, K: expected a whole"),
+        (["train", "--out", "x", "--top", "a:b:0"], "--top DIR:PROXY:K, K: expected a whole"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -152,8 +152,8 @@ def assert_refused(result: tuple[int, str, str], *words: str) -> None:
         ([*DARTS_V1], ["auxiliary", "32 to 40", "8"]),
         ([*DARTS_V1, "--depth", "2"], ["3"]),
         ([*DARTS_V1, "--channels", "3"], ["channels", "even"]),
-        ([*DARTS_V1, "--drop-path", "1"], ["drop_path", "below 1"]),
-        ([*DARTS_V1, "--gradient-clip", "-1"], ["gradient_clip"]),
+        ([*DARTS_V1, "--drop-path", "1"], ["--drop-path", "below 1"]),
+        ([*DARTS_V1, "--gradient-clip", "-1"], ["--gradient-clip"]),
         ([*DARTS_V1, "--auxiliary-weight", "0", "--batch-size", "101"], ["101"]),
     ],
 )  # fmt: skip

@@ -152,7 +152,11 @@ def parse_top(text: str) -> tuple[Path, str, int]:
     if len(parts) != 3 or not all(parts):
         raise ValueError(f"--top {quoted(text)}: expected DIR:PROXY:K, with K a whole number")
     folder, by, k = parts
-    return check_path("--top DIR", folder), by, parsed("--top K", k, ranges.Count)
+    return (
+        check_path("--top DIR:PROXY:K, DIR", folder),
+        by,
+        parsed("--top DIR:PROXY:K, K", k, ranges.Count),
+    )
 
 
 def best_archs(folder: Path, by: str, k: int, space: str) -> tuple[str, ...]:
