@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from quick import compile_quickly
@@ -15,6 +16,10 @@ from jaxnas.data import Images
 compile_quickly()
 
 import jax  # noqa: E402
+
+# A first call compiles, and machines are busy: no test asserts how long something takes.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session", autouse=True)
