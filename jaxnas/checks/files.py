@@ -67,7 +67,12 @@ def opened(
     descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(descriptor, "rb") as file:
         _check_kind(os.fstat(file.fileno()), path, what, most_bytes, error)
-        yield file
+        try:
+            yield file
+        except OSError as failed:
+            # Errors of reading do not say of what.
+            failed.filename = failed.filename or (failed.errno and os.fspath(path))
+            raise
 
 
 def damaged(path: str | os.PathLike[str], expected: str, got: str, remedy: str) -> str:

@@ -64,6 +64,10 @@ def parse_by(text: str) -> tuple[str, ...]:
     Raises:
         ResultsError: a name is empty, or comes twice.
     """
+    if not isinstance(text, str):
+        raise ResultsError(
+            f"score: expected a name, or several joined by +, such as js+params, got {quoted(text)}"
+        )
     names = tuple(name.strip() for name in text.split(PLUS))
     if not all(names):
         raise ResultsError(

@@ -208,6 +208,11 @@ def settings_of(table: pa.Table) -> dict[str, Any]:
     Raises:
         ResultsError: the table has none, or they are damaged.
     """
+    if not isinstance(table, pa.Table):
+        raise ResultsError(
+            f"table: expected one of jaxnas.score, got {quoted(table)}; use what jaxnas.score or "
+            "jaxnas.read_table returned"
+        )
     stored = (table.schema.metadata or {}).get(SETTINGS)
     if stored is None:
         raise ResultsError(

@@ -35,10 +35,10 @@ def check_target(out: Path, sources: Sequence[Source]) -> None:
             one, or the disk refuses.
     """
     with disk_errors(out, "read"):
-        place = out.resolve()
+        place = _resolved(out)
         if os.path.lexists(place) and not _is_free(place) and not _is_run(place):
             raise _in_use(out)
-        paths = [Path(one).resolve() for one in sources if isinstance(one, str | os.PathLike)]
+        paths = [_resolved(one) for one in sources if isinstance(one, str | os.PathLike)]
         for source in filter(_is_run, paths):
             if source == place or source in place.parents:
                 raise ResultsError(
@@ -63,7 +63,7 @@ def write_joined(joined: Joined, table: pa.Table, out: Path) -> None:
         ResultsError: `out` holds something else, or the disk refuses.
     """
     with disk_errors(out, "written"):
-        place = out.resolve()
+        place = _resolved(out)
         place.parent.mkdir(parents=True, exist_ok=True)
         _remove_killed(place)
         with _beside(place) as made, Folder.open(made, joined.manifest.settings) as folder:
@@ -77,6 +77,11 @@ def write_joined(joined: Joined, table: pa.Table, out: Path) -> None:
             sync_folder(made)
             made.replace(place)
             sync_folder(place.parent)
+
+
+def _resolved(path: str | os.PathLike[str]) -> Path:
+    """A path without links; one whose links go in circles stays as it is, for others to refuse."""
+    return Path(os.path.realpath(path))
 
 
 @contextlib.contextmanager

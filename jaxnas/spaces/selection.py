@@ -41,12 +41,12 @@ _SEEDS = Whole()
 _LARGEST_FILE = 64_000_000
 
 
-def select(cells: Selection, space: Space, seed: int = 0) -> tuple[str, ...]:
+def select(cells: Selection, space: str | Space, seed: int = 0) -> tuple[str, ...]:
     """The archs that a selection names, without repetitions, in its order.
 
     Args:
         cells: a SPEC, see the module; or an index, or a sequence of indices and SPECs.
-        space: whose architectures they are.
+        space: whose architectures they are, or its name.
         seed: by which "random:N" draws.
 
     Returns:
@@ -57,6 +57,9 @@ def select(cells: Selection, space: Space, seed: int = 0) -> tuple[str, ...]:
             the sentence says what is wrong and where.
         OSError: a file cannot be read.
     """
+    from jaxnas.spaces import find
+
+    space = find(space)
     if isinstance(cells, str):
         return _from_spec(bare(cells), space, seed)
     several = _listed(cells, space)

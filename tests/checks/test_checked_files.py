@@ -85,11 +85,11 @@ def test_sizes_are_rounded_and_have_units() -> None:
 
 def test_paths_of_users_are_taken_as_they_are_or_refused(tmp_path: Path) -> None:
     home = Path.home()
-    assert checks.user_path("~/x", "oracle") == home / "x"
-    assert checks.user_path("~nobody-of-that-name/x", "oracle") == Path("~nobody-of-that-name/x")
+    assert checks.user_path("oracle", "~/x") == home / "x"
+    assert checks.user_path("oracle", "~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
     for wrong in (5, None, b"x", ["x"]):
         with pytest.raises(ValueError, match="^oracle: expected a path, got "):
-            checks.user_path(wrong, "oracle")  # type: ignore[arg-type]
+            checks.user_path("oracle", wrong)
     assert checks.is_there(tmp_path)
     for nothing in (tmp_path / "x", "x" * 5000, "a\0b"):
         assert not checks.is_there(nothing)

@@ -459,9 +459,11 @@ def test_only_scores_that_need_it_ask() -> None:
         with pytest.raises(ValueError, match="give order"):
             make_subject(crossed, CROSSED, *batch, chosen=[proxies.make(name)])
     with pytest.raises(ValueError, match="output_axis of table"):
-        proxies.score(["pjsc"], lambda p, x: x + p["table"], ADDED, WORDS, jnp.zeros(2, int))
+        proxies.score(
+            ["pjsc"], lambda p, x: x + p["table"], ADDED, WORDS, jnp.zeros(WORDS.shape[:-1], int)
+        )
     with pytest.raises(ValueError, match="output_axis of table"):
-        proxies.pjs()(lambda p, x: x + p["table"], ADDED, WORDS, jnp.zeros(2, int))
+        proxies.pjs()(lambda p, x: x + p["table"], ADDED, WORDS, jnp.zeros(WORDS.shape[:-1], int))
 
 
 def test_a_stack_along_several_axes_has_its_slices_as_rows() -> None:
