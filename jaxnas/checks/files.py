@@ -71,7 +71,8 @@ def opened(
             yield file
         except OSError as failed:
             # Errors of reading do not say of what.
-            failed.filename = failed.filename or (failed.errno and os.fspath(path))
+            if failed.errno and not failed.filename:
+                failed.filename = os.fspath(path)
             raise
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from jaxnas import checks
-from jaxnas.checks import ranges
+from jaxnas.checks import checked, ranges, whole
 from jaxnas.data.remedies import into_range, one_label_each, to_integers, to_rgb, to_uint8
 
 _CHUNK = 1024  # images counted at a time, so that the statistics need little memory
@@ -52,9 +51,9 @@ class Images:
     y_test: NDArray[np.int32] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        checks.checked(f"{self.name}: num_classes", self.num_classes, ranges.Classes)
+        checked(f"{self.name}: num_classes", self.num_classes, ranges.Classes)
         x_train = _checked_images(self.name, "x_train", self.x_train)
-        checked: dict[str, NDArray[Any] | None] = {
+        arrays: dict[str, NDArray[Any] | None] = {
             "x_train": x_train,
             "y_train": _checked_labels(
                 self.name, "y_train", self.y_train, len(x_train), self.num_classes
@@ -62,7 +61,7 @@ class Images:
             "mean": _checked_channels(self.name, "mean", self.mean),
             "std": _checked_channels(self.name, "std", self.std),
         }
-        if not (np.asarray(checked["std"]) > 0).all():
+        if not (np.asarray(arrays["std"]) > 0).all():
             raise DataError(
                 f"{self.name}: std must be above 0 in every channel, but is {self.std}; "
                 f"give 1 for a constant channel"
@@ -77,11 +76,11 @@ class Images:
                     f"{self.name}: x_test must hold images of {x_train.shape[1:]} as x_train does, "
                     f"but holds {x_test.shape[1:]}; resize one of them"
                 )
-            checked["x_test"] = x_test
-            checked["y_test"] = _checked_labels(
+            arrays["x_test"] = x_test
+            arrays["y_test"] = _checked_labels(
                 self.name, "y_test", self.y_test, len(x_test), self.num_classes
             )
-        for key, array in checked.items():
+        for key, array in arrays.items():
             object.__setattr__(self, key, _read_only(array))
 
     @classmethod
@@ -144,7 +143,7 @@ class Images:
             ValueError: the size is no whole number of at least 1, or the seed none from 0.
         """
         total = len(self.x_train)
-        size = checks.checked("batch size", size, ranges.BatchSize)
+        size = checked("batch size", size, ranges.BatchSize)
         if size > total:
             raise DataError(
                 f"batch of {size} asked for, but {self.name} has {total:,} training images; "
@@ -236,7 +235,7 @@ def random_order(total: int, seed: int) -> NDArray[np.intp]:
     Raises:
         ValueError: the seed is no whole number from 0.
     """
-    keys = np.random.PCG64(checks.whole("seed", seed, 0, 2**64 - 1)).random_raw(total)
+    keys = np.random.PCG64(whole("seed", seed, 0, 2**64 - 1)).random_raw(total)
     return np.argsort(keys, kind="stable")
 
 

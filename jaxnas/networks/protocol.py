@@ -19,12 +19,16 @@ Draw = Callable[[int, int, NDArray[Any]], Params]
 class ScoredNetwork(Protocol):
     """One network for all architectures of a space, at initialisation: which one is an argument.
 
+    Equal networks are hashed alike, so that their programs are compiled once.
+
     Attributes:
         tensors: tensors with two or more axes from the input to the output.
     """
 
     @property
     def tensors(self) -> Sequence[Tensor]: ...
+
+    def __hash__(self) -> int: ...
 
     def code(self, arch: str) -> NDArray[Any]:
         """How an architecture is handed to `apply`: int32 [...], of one shape for all of them."""

@@ -13,7 +13,8 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from jaxnas.checks.files import damaged, read_bytes, shown
 from jaxnas.results.checksum import without_checksum
 from jaxnas.results.files import ResultsError, disk_errors
-from jaxnas.results.folder import Folder, refuse_other_settings
+from jaxnas.results.folder import Folder
+from jaxnas.results.identity import differences, phrases
 from jaxnas.results.manifest import MANIFEST_FILE, Request, current_settings
 from jaxnas.results.parquet import MOST_BYTES, table_in
 from jaxnas.results.records import long_table
@@ -47,9 +48,14 @@ def read_finished(folder: Path) -> pa.Table:
     table = read_scores(path)
     if manifest:
         with Folder.load(folder) as run:
-            refuse_other_settings(
-                path, "scores", settings_of(table), current_settings(run.settings)
-            )
+            different = differences(settings_of(table), current_settings(run.settings))
+            if different:
+                there = phrases((name, text) for name, text, _ in different)
+                wanted = phrases((name, text) for name, _, text in different)
+                raise ResultsError(
+                    f"{shown(path)} is of another run: expected {wanted}, as {MANIFEST_FILE} says, "
+                    f"got {there}; {_REMEDY}"
+                )
             if not all(_holds(table, request) for request in run.requests):
                 raise ResultsError(_unfinished(folder))
     return table

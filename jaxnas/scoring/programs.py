@@ -8,7 +8,7 @@ number of architectures.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -62,7 +62,7 @@ def scoring_passes(names: Sequence[str], settings: Settings) -> list[ScoringPass
         for bn, members in by_bn.items()
         for group in passes(
             for_batch_norm(
-                [catalogue.make(name) for name in members], "batch" if bn == "batch" else "example"
+                [_proxy(name) for name in members], "batch" if bn == "batch" else "example"
             )
         )
     ]
@@ -96,15 +96,13 @@ class ScoringPrograms:
         self._code = next(iter(networks.values())).code
         self._initial = next(iter(networks.values())).initial(device)
         self._gradients = {
-            (one.group.quantities, one.bn): jax.jit(
-                partial(_quantities, networks[one.bn], one.group.quantities)
-            )
+            (one.group.quantities, one.bn): _program(networks[one.bn], one.group.quantities)
             for one in needed
         }
-        self._reductions = [jax.jit(one.group.reduce) for one in needed]
+        self._reductions = [_reduction(one.group) for one in needed]
 
     def compilations(self) -> int:
-        """Number of programs compiled so far."""
+        """Number of programs compiled so far, by whoever scores alike in this process."""
         programs: list[Any] = [*self._gradients.values(), *self._reductions]
         return sum(program._cache_size() for program in programs)
 
@@ -146,6 +144,23 @@ class ScoringPrograms:
 
     def _put(self, value: ArrayLike) -> Array:
         return jax.device_put(value, self._device)
+
+
+# Kept, so that a process that scores several times traces and compiles once. Where proxies are made
+# once, groups of the same are equal.
+_proxy = lru_cache(maxsize=None)(catalogue.make)
+
+
+@lru_cache(maxsize=32)
+def _program(network: ScoredNetwork, wanted: tuple[Quantity, ...]) -> Any:
+    """The program of the quantities of a network."""
+    return jax.jit(partial(_quantities, network, wanted))
+
+
+@lru_cache(maxsize=32)
+def _reduction(group: Group) -> Any:
+    """The program of the scores of a group."""
+    return jax.jit(group.reduce)
 
 
 def _quantities(

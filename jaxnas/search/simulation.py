@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from jaxnas.checks import checked, ranges, user_path
+from jaxnas.checks import checked, quoted, ranges, user_path
 from jaxnas.evaluation import baselines as counting
 from jaxnas.evaluation.scores import values
 from jaxnas.oracle import Oracle
@@ -116,6 +116,10 @@ def simulate(
     given = [datasets] if isinstance(datasets, str) else datasets
     names = list(dict.fromkeys(known_dataset("datasets", name) for name in given))
     search_on = None if search_on is None else known_dataset("search_on", search_on)
+    if not isinstance(oracle, Oracle):
+        raise ValueError(
+            f"oracle: expected one of jaxnas.oracle.read, got {quoted(oracle)}; read it first"
+        )
     space = oracle.space
     scores = _scores(of_run, space) if isinstance(of_run, Picking) else None
     if isinstance(of_run, Descent):

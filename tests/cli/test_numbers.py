@@ -10,7 +10,8 @@ import click
 import pytest
 
 from jaxnas.checks.kinds import Real, Whole
-from jaxnas.cli.main import jaxnas, run
+from jaxnas.cli.group import jaxnas
+from jaxnas.cli.main import run
 from jaxnas.cli.values import Choice, DataSet, Number, Place
 
 LONG = "x" * 5000

@@ -98,7 +98,7 @@ def test_a_report_of_a_run(call: Any) -> None:
 
 
 def test_a_scored_run_is_evaluated_with_its_seconds(call: Any) -> None:
-    settings = {**SETTINGS, "merge": True}
+    settings = SETTINGS
     write_truth()
     function = nb201.representatives()
     cells = np.flatnonzero((function == CELLS) & CONNECTED)[:30]

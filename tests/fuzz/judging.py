@@ -23,6 +23,9 @@ from commands import representatives, write_run
 
 from jaxnas.cli.main import run
 from jaxnas.cli.terminal.messages import PREFIX
+from jaxnas.results import SCORES_FILE
+from jaxnas.results.table import write_table
+from jaxnas.scoring import read_table
 
 TIMES = int(os.environ.get("JAXNAS_FUZZ", "1"))
 """How many times as much is tried as in every run of the tests."""
@@ -203,6 +206,7 @@ def fill(folder: Path) -> None:
     cells = representatives(12)
     write_run(folder / "run", {(cell, 0): float(n) for n, cell in enumerate(cells)}, tuple(cells))
     chance = np.random.default_rng(0)
+    write_table(read_table(folder / "run"), folder / "run" / SCORES_FILE)
     accuracies = {
         f"cifar10_{split}_{epochs}": chance.uniform(10, 90, 15625).round(2)
         for split in ("valid", "test")

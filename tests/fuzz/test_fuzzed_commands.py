@@ -180,5 +180,7 @@ def test_what_is_right_is_taken(place: Path) -> None:
             arguments[-1] = "out.png"
         if names == ("train",):
             arguments += ["--cells", "0", "--dataset", "images.npz", "--no-cache"]
+        if names == ("simulate", "gt-nas"):
+            arguments += ["--by", "params"]
         found = judge(arguments, place)
         assert found.status != 2, f"{arguments}: {found.err}"

@@ -75,6 +75,7 @@ def tiny_supernet(num_classes: int = 10, dtype: Any = jnp.float32) -> Supernet:
 class TinySpace:
     """As much of a space as a search asks for."""
 
+    notation = "TEXT"
     name = "tiny"
 
     class networks:

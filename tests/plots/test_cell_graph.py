@@ -149,10 +149,10 @@ def test_draw(call: Callable[..., Any], cell: str) -> None:
         (["pr-dart", "--space", "darts"], ["did you mean 'pr-darts'"]),
         (["Genotype(normal=[])", "--space", "darts"], ["expected the fields"]),
         (["darts-v1"], ["cells 'darts-v1': expected"]),
-        (["0:2"], ["0:2: expected one architecture, got 2"]),
+        (["0:2"], ["'0:2': expected one architecture, got 2"]),
         (["@none.json"], ["none.json"]),
         (["@empty.json"], ["empty.json: expected one architecture a line"]),
-        (["@bytes.json"], ["bytes.json", "text"]),
+        (["@bytes.json"], ["bytes.json: expected lines of text"]),
         (["7", "--out", "cell.pdf"], [".png"]),
         (["7", "--out", "nowhere/cell.png"], ["nowhere"]),
     ],
@@ -161,7 +161,7 @@ def test_draw_refuses_in_one_line(
     call: Callable[..., Any], arguments: list[str], words: list[str]
 ) -> None:
     Path("empty.json").touch()
-    Path("bytes.json").write_bytes(b"\xff\xfe")
+    Path("bytes.json").write_bytes(b"\xff\xfe\xff")
     before = sorted(Path().iterdir())
     out = [] if "--out" in arguments else ["--out", "cell.png"]
     status, printed, err = call("draw", *arguments, *out)

@@ -100,12 +100,15 @@ def test_a_merge_goes_neither_into_a_source_nor_over_anything(tmp_path: Path) ->
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full").mkdir()
     (tmp_path / "full/notes").write_text("mine")
-    for out in ("a", "a/parts", "a/parts/new", "a/new/er", "link", "link/new", "file", "full"):
+    for out in ("a", "a/parts", "a/parts/new", "a/new/er", "link", "link/new", "full"):
         for sources in ([tmp_path / "a"], [read_finished(tmp_path / "a"), tmp_path / "link"]):
             with pytest.raises(ResultsError, match="is not empty: expected an absent or empty"):
                 scoring.merge(sources, tmp_path / out)
-    with pytest.raises(ResultsError, match=r"file could not be written \(File exists\)"):
-        scoring.merge([tmp_path / "a"], tmp_path / "file/out")
+    for out in ("file", "file/out"):
+        with pytest.raises(
+            ValueError, match="expected a folder, or a path where there is none, got"
+        ):
+            scoring.merge([tmp_path / "a"], tmp_path / out)
     assert everything(tmp_path / "a") == before
     assert names(tmp_path) == ["a", "file", "full", "link"]
 

@@ -200,7 +200,8 @@ def test_bn_is_part_of_a_score(tiny):
 
 
 def test_compilations_do_not_grow_with_cells(tiny):
-    settings = Settings(**SMALL, batch_size=6)
+    # Of a size that no other test has compiled.
+    settings = Settings(channels=2, depth=1, batch_size=6)
     programs = ScoringPrograms(scoring_passes(QUICK, settings), settings, tiny, jax.devices()[0])
     assert programs.compilations() == 0
     counts = []

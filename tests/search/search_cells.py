@@ -15,6 +15,7 @@ from jaxnas.spaces import nb201
 NB201 = Path(__file__).parents[3] / "shared" / "data" / "nb201.npz"
 OPS = nb201.cell_ops()
 FUNCTIONS = nb201.representatives()
+CONNECTED = nb201.is_connected(nb201.cell_ops())
 ARCHS = [nb201.index_to_arch(cell) for cell in range(nb201.NUM_CELLS)]
 INDEX = {arch: cell for cell, arch in enumerate(ARCHS)}
 

@@ -14,7 +14,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 import scipy.stats
-from search_cells import ARCHS, FUNCTIONS, INDEX, by_arch
+from search_cells import ARCHS, CONNECTED, FUNCTIONS, INDEX, by_arch
 
 from jaxnas import oracle
 from jaxnas import search as s
@@ -76,7 +76,7 @@ def write_scores(folder: Path, cells: np.ndarray, **scores: np.ndarray) -> Path:
         "arch": [ARCHS[cell] for cell in cells],
         "function": FUNCTIONS[cells],
         "seed": np.arange(len(cells)) - np.searchsorted(cells, cells),
-        "status": ["ok"] * len(cells),
+        "status": np.where(CONNECTED[cells], "ok", "disconnected"),
     }
     arrays = {name: pa.array(values, from_pandas=False) for name, values in scores.items()}
     pq.write_table(with_settings(pa.table(names | arrays)), folder / "scores.parquet")

@@ -20,6 +20,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from jaxnas.checks import printable
@@ -88,7 +89,7 @@ def new_bar(
         transient: whether it goes when it is stopped.
     """
     return Progress(
-        _Description(),
+        _Description(Column(no_wrap=True)),
         BarColumn(bar_width=None),
         *columns,
         TimeRemainingColumn(),
