@@ -171,7 +171,7 @@ def test_combinations_of_a_run(call: Any) -> None:
     assert_refused(call(good, combine="js+pjs"), "score 'pjs'", "the table has js")
 
 
-@pytest.mark.parametrize("cells", [10, 400])
+@pytest.mark.parametrize("cells", [10, pytest.param(400, marks=pytest.mark.slow)])
 def test_pictures_of_any_scores(tmp_path: Path, cells: int) -> None:
     random = np.random.default_rng(0)
     table = score_table(

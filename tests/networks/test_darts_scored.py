@@ -146,7 +146,9 @@ def plain_apply(genotype: Genotype, bn: str) -> Any:
     return apply
 
 
-@pytest.mark.parametrize(("arch", "bn"), CASES)
+@pytest.mark.parametrize(
+    ("arch", "bn"), [CASES[0], pytest.param(*CASES[1], marks=pytest.mark.slow)]
+)
 def test_genotype_as_data_is_the_network_of_the_genotype(arch, bn):
     genotype, params = parse_genotype(arch), random_params(1)
     logits, to_params, to_x = program(bn)(params, X, WEIGHTS, code_of(arch))
@@ -169,12 +171,14 @@ def test_one_program_serves_all_genotypes():
     assert program("batch")._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_modes_of_normalisation_differ():
     logits = [program(bn)(random_params(0), X, WEIGHTS, code_of(EVERY_OP))[0] for bn in BN_MODES]
     for one, other in itertools.combinations(logits, 2):
         assert not np.allclose(one, other)
 
 
+@pytest.mark.slow
 def test_gradients_of_examples_at_once_are_those_of_one_after_another():
     """Those of batches of one are those of a batch in which the others weigh nothing."""
     net, params, code = scored("example"), random_params(2), code_of(EVERY_OP)
@@ -272,7 +276,9 @@ def live_sizes(params, live):
     )
 
 
-@pytest.mark.parametrize("sizes", [SIZES, Sizes(2, 5), Sizes(8, 8)])
+@pytest.mark.parametrize(
+    "sizes", [SIZES, pytest.param(Sizes(2, 5), marks=pytest.mark.slow), Sizes(8, 8)]
+)
 def test_what_is_live_is_what_the_space_counts(sizes):
     params = shapes(sizes)
     net = darts.scored(sizes, num_classes=CLASSES, image_size=PIXELS)

@@ -95,7 +95,9 @@ def assert_close(a, b, rtol=1e-8):
     np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * max(np.abs(b).max(), 1e-3))
 
 
-@pytest.mark.parametrize(("ops", "bn"), CELLS)
+@pytest.mark.parametrize(
+    ("ops", "bn"), CELLS[:6] + [pytest.param(*cell, marks=pytest.mark.slow) for cell in CELLS[6:]]
+)
 def test_ops_as_data_is_the_network_of_the_cell(ops, bn):
     params = random_params(seed=sum(ops))
     logits, to_params, to_x = network_program(bn)(params, X, jnp.asarray(ops))

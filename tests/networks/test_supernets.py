@@ -139,7 +139,7 @@ def all_kernels(channels, stride, *edges):
     )
 
 
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("stride", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_mixed_edge_is_the_sum_of_its_operations(stride):
     x, weights, kernels = normal(0, 4, 8, 8, 3), normal(2, 8), all_kernels(4, stride)
 
@@ -223,7 +223,7 @@ def agreement(net, x, weights_of, ops, scales):
     return both(params, scales, True), both(params, scales, False)
 
 
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("stride", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_sampled_edge_and_its_gradients(stride):
     """Those of the one-hot mixture, but for the weights of other operations, which count as 1."""
     x, dy = normal(0, 2, 8, 8, 3), normal(1, 2, 8 // stride, 8 // stride, 3)
@@ -245,6 +245,7 @@ def test_sampled_edge_and_its_gradients(stride):
         assert_close(np.delete(dweights, op), np.full(7, dy.sum()))
 
 
+@pytest.mark.slow
 def test_sampled_darts_network_is_the_one_hot_mixture():
     net = SupernetModule(channels=2, depth=3, dtype=jnp.float64)
     rng = np.random.default_rng(3)
@@ -285,7 +286,9 @@ def test_nb201_supernet_has_the_skeleton_and_both_convolutions_of_every_edge():
     assert size(shapes["params"]) == skeleton + cells
 
 
-@pytest.mark.parametrize("ops", [(0, 1, 2, 3, 4, 3), (3, 2, 4, 1, 3, 2)])
+@pytest.mark.parametrize(
+    "ops", [(0, 1, 2, 3, 4, 3), pytest.param((3, 2, 4, 1, 3, 2), marks=pytest.mark.slow)]
+)
 def test_sampled_nb201_network_is_the_one_hot_mixture(ops):
     net = supernet_module.SupernetModule(channels=2, depth=1, dtype=jnp.float64)
     scales = jnp.asarray(np.random.default_rng(1).uniform(0.5, 2, 6))

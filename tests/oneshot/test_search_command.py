@@ -40,6 +40,7 @@ def search(call: Call) -> Call:
     return called
 
 
+@pytest.mark.slow
 def test_a_search_on_nb201_from_images_to_files(search: Call) -> None:
     arguments = ["gdas", *SMALL, "--epochs", 2, "--temperature", 5, 0.5, "--alpha-rate", 0.1]
     arguments += ["--set", "weight_decay=1e-3", "--oracle", "table.npz", "--seed", 2]

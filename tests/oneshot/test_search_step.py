@@ -194,7 +194,7 @@ def after_sgd(params: Any, momentum: Any, slope: Any, recipe: Recipe, rate: floa
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("kind", ["tiny", "cell"])
+@pytest.mark.parametrize("kind", ["tiny", pytest.param("cell", marks=pytest.mark.slow)])
 def test_second_order_against_finite_differences(kind: str) -> None:
     """Of the validation loss after a step with momentum and decay, in float64."""
     space = tiny_supernet(10, jnp.float64) if kind == "tiny" else one_cell_supernet()

@@ -123,5 +123,7 @@ def test_the_table_of_another_run_is_refused(tmp_path: Path) -> None:
     hostile.write_finished(tmp_path / "other", batch_size=32)
     assert read_finished(tmp_path / "other").num_rows == len(hostile.ARCHS)
     shutil.copy(tmp_path / "other/scores.parquet", tmp_path / "run/scores.parquet")
-    with pytest.raises(ResultsError, match="of another run: expected batch_size 4, as .*, got batch_size 32"):
+    with pytest.raises(
+        ResultsError, match="another run: expected batch_size 4, .*got batch_size 32"
+    ):
         read_finished(tmp_path / "run")

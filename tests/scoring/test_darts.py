@@ -35,6 +35,7 @@ def table(tiny):
     return score(tiny, ARCHS, [*NAMES, "params", "flops"], dtype="float64")
 
 
+@pytest.mark.slow
 def test_equals_the_plain_call(table, tiny):
     row = 1
     arch = table["arch"][row].as_py()

@@ -89,7 +89,13 @@ def plainly(images, cell, seed, names, batch_size, **options) -> dict[str, float
 
 @pytest.mark.parametrize(
     ("cell", "seed", "names"),
-    [(PLAIN, 3, NAMES), (OTHER, 0, ["js", "jsc_n10", "wpjsi", "pjsc", "gradient_correlation"])],
+    [
+        (PLAIN, 3, NAMES),
+        pytest.param(
+            *(OTHER, 0, ["js", "jsc_n10", "wpjsi", "pjsc", "gradient_correlation"]),
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_equals_the_plain_call(whole, images, cell, seed, names):
     wanted = plainly(images, cell, seed, names, 50)
@@ -102,7 +108,10 @@ def test_equals_the_plain_call(whole, images, cell, seed, names):
 
 @pytest.mark.parametrize(
     "options",
-    [{"bn": "batch"}, {"bn": "frozen", "init": "he", "weights": "shared"}],
+    [
+        {"bn": "batch"},
+        pytest.param({"bn": "frozen", "init": "he", "weights": "shared"}, marks=pytest.mark.slow),
+    ],
     ids=["batch", "frozen"],
 )
 def test_equals_the_plain_call_with_other_settings(tiny, options):

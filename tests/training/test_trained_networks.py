@@ -53,7 +53,7 @@ def test_running_statistics_by_hand() -> None:
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("cell", [6111, 0, 1234])
+@pytest.mark.parametrize("cell", [pytest.param(6111, marks=pytest.mark.slow), 0, 1234])
 def test_trained_network_is_the_scored_one(cell: int) -> None:
     ops = tuple(nb201.live_ops(nb201.cell_ops()[cell]).tolist())
     network = Network(dtype=jnp.float64, **SMALL)

@@ -222,6 +222,7 @@ def test_other_settings_are_refused_in_words(trains: Call) -> None:
     assert "nothing is left to train" in err
 
 
+@pytest.mark.slow
 def test_a_genotype_in_the_file_of_a_search_is_trained(trains: Call) -> None:
     Path("found.json").write_text(json.dumps({"space": "darts", "architecture": str(LITTLE)}))
     asked = [

@@ -159,6 +159,7 @@ def test_part_that_is_done_rises_by_epochs_and_nothing_is_held_out(digits: Image
     np.testing.assert_allclose(trained.test, 100 * (digits.y_test == 0).mean())
 
 
+@pytest.mark.slow
 def test_a_genotype_that_was_stopped_ends_with_the_same_weights(
     digits: Images, tmp_path: Path
 ) -> None:
