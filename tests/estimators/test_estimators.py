@@ -277,7 +277,7 @@ def test_relax_with_improbable_ops() -> None:
 # Variances on a table of accuracies.
 
 
-@pytest.mark.parametrize("losses", [synthetic, nb201_losses])
+@pytest.mark.parametrize("losses", [pytest.param(synthetic, marks=pytest.mark.slow), nb201_losses])
 def test_order_of_variances(losses: Callable[[], np.ndarray]) -> None:
     """An estimate's falls from method to method; RAM's, for equal evaluations, does not."""
     values = losses()

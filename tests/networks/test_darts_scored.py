@@ -277,7 +277,8 @@ def live_sizes(params, live):
 
 
 @pytest.mark.parametrize(
-    "sizes", [SIZES, pytest.param(Sizes(2, 5), marks=pytest.mark.slow), Sizes(8, 8)]
+    "sizes",
+    [SIZES, *(pytest.param(other, marks=pytest.mark.slow) for other in (Sizes(2, 5), Sizes(8, 8)))],
 )
 def test_what_is_live_is_what_the_space_counts(sizes):
     params = shapes(sizes)

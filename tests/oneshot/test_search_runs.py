@@ -89,7 +89,12 @@ def check_outcome(method: str, outcome: oneshot.Outcome, steps: int, path: Path)
     assert content["constants"]["weight_rate"] == 0.1
 
 
-@pytest.mark.parametrize("variant", [*EVERY, "darts of second order"])
+# One of each kind: by score, by a straight-through sample, by a controller, by two levels.
+QUICK = ("sf", "gdas", "enas", "darts of second order")
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in EVERY if name not in QUICK]
+
+
+@pytest.mark.parametrize("variant", [*QUICK, *SLOW])
 def test_every_method_runs_and_killed_goes_on_to_the_same_bytes(
     variant: str, digits: Images, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ from jaxnas.proxies import catalogue
 from jaxnas.results import settings_of
 from jaxnas.scoring import Settings
 from jaxnas.scoring.jobs import networks
-from jaxnas.scoring.programs import ScoringPrograms, scoring_passes
+from jaxnas.scoring.programs import ScoringPrograms, _program, _reduction, scoring_passes
 from jaxnas.spaces import nb201
 
 NAMES = [name for name in catalogue.names("proxy")]
@@ -199,6 +199,7 @@ def test_shared_weights_are_those_of_one_stream():
         assert not np.array_equal(kernel(edges_a, 0), kernel(other["params"]["stage1_cell0"], 0))
 
 
+@pytest.mark.slow
 def test_bn_is_part_of_a_score(tiny):
     found = {
         bn: rows(score(tiny, [OTHER], ["js", "gradient_kernel"], bn=bn))[OTHER, 0]
@@ -209,8 +210,10 @@ def test_bn_is_part_of_a_score(tiny):
 
 
 def test_compilations_do_not_grow_with_cells(tiny):
-    # Of a size that no other test has compiled.
-    settings = Settings(channels=2, depth=1, batch_size=6)
+    # What other tests have compiled is forgotten.
+    _program.cache_clear()
+    _reduction.cache_clear()
+    settings = Settings(**SMALL, batch_size=6)
     programs = ScoringPrograms(scoring_passes(QUICK, settings), settings, tiny, jax.devices()[0])
     assert programs.compilations() == 0
     counts = []
