@@ -108,7 +108,13 @@ def values(folder: Path) -> dict[str, list[Any]]:
             rows = list(csv.DictReader(path.open()))
             columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
         elif path.name == "found.json":
-            columns = {name: [value] for name, value in json.loads(path.read_text()).items()}
+            content = json.loads(path.read_text())
+            # As it was called before spaces had a protocol.
+            content["constants"] = {
+                "depth" if name == "cells" else name: value
+                for name, value in content["constants"].items()
+            }
+            columns = {name: [value] for name, value in content.items()}
         else:
             continue
         stem = "table" if folder.is_file() else path.stem

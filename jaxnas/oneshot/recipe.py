@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from jaxnas.checks import check_fields, kinds_of, quoted, ranges
 from jaxnas.results import JSON
+
+_WHOLE = re.compile(r"[+-]?[0-9]+")
 
 Alternation = Literal["alpha-first", "weights-first", "together"]
 """The order of a step. Bilevel, α on a batch of the validation half and the weights on one of the
@@ -101,4 +104,6 @@ def parse(recipe: type[Recipe], name: str, text: str) -> Any:
     kinds = kinds_of(recipe)
     if name not in kinds:
         raise ValueError(f"constant {quoted(name)}: expected one of {', '.join(kinds)}")
-    return kinds[name].parse(name, text)
+    value = kinds[name].parse(name, text)
+    # A whole number stays one: to a folder that was begun so, 0 and 0.0 are two settings.
+    return int(text) if isinstance(value, float) and _WHOLE.fullmatch(text.strip()) else value

@@ -120,6 +120,8 @@ def test_constants_are_read_from_text() -> None:
 
     assert read("epochs", "3") == 3
     assert read("alpha_decay", "1e-2") == 0.01
+    # As folders hold it that were begun so.
+    assert type(read("alpha_decay", "0")) is int
     assert read("weight_clip", "none") is None
     assert read("nesterov", "True") is True
     assert read("rule", "top-pairs") == "top-pairs"
