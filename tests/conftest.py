@@ -22,6 +22,25 @@ hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
 
+# Files that take minutes, the longest first: at the end one would keep one worker busy alone.
+LONGEST = (
+    *("scoring/test_plain_call", "proxies/test_proxies", "networks/test_networks"),
+    *("networks/test_supernets", "training/test_training_command", "networks/test_darts_scored"),
+    *("scoring/test_folders", "oneshot/test_search_runs", "training/test_training_runs"),
+    *("cli/test_score", "cli/test_search_gt_nas", "notebooks/test_notebook"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of the longest files first."""
+    places = {f"{name}.py": place for place, name in enumerate(LONGEST)}
+
+    def place(item: pytest.Item) -> int:
+        return places.get("/".join(item.path.parts[-2:]), len(places))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once(tmp_path_factory):
     """Nothing is compiled twice."""
