@@ -235,7 +235,7 @@ def random_order(total: int, seed: int) -> NDArray[np.intp]:
     Raises:
         ValueError: the seed is no whole number from 0.
     """
-    keys = np.random.PCG64(whole("seed", seed, 0, 2**64 - 1)).random_raw(total)
+    keys = np.random.PCG64(whole("seed", seed, 0, 2**128 - 1)).random_raw(total)
     return np.argsort(keys, kind="stable")
 
 

@@ -83,6 +83,7 @@ def test_help_has_what_each_option_takes(call: Call) -> None:
         assert words in text
 
 
+@pytest.mark.slow
 def test_it_stops_and_goes_on(tmp_path: Path) -> None:
     settings = [*SMALL, "--cache-dir", "cache", "--devices", "1"]
     first = process_call("score", *settings, "--cells", "0,1,2", "--out", "one", cwd=tmp_path)
