@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pytest
 from commands import DARTS, DISCONNECTED, NB201, Call, assert_refused, process_call, ranks
 
 from jaxnas.results import Folder, settings_of
