@@ -60,7 +60,9 @@ def opened(
     error: type[Exception] = ValueError,
 ) -> Iterator[IO[bytes]]:
     """A regular file of a bounded size, open for reading in binary; see `read_bytes`."""
-    place = _encodable(path, what, error)
+    place = encoded(path)
+    if place is None:
+        raise error(f"{shown(path)} cannot be {what}: expected a path, got one no file can have")
     # Asked first, as opening some devices acts on them; asked again, as the path may be exchanged.
     _check_kind(Path(path).stat(), path, what, most_bytes, error)
     # Non-blocking: a pipe that nobody writes into would otherwise never be opened.
@@ -110,15 +112,13 @@ def in_words(size: int) -> str:
     return f"{scaled:.3g} {unit}" if scaled < 999.5 else f"{scaled:,.0f} {unit}"
 
 
-def _encodable(path: str | os.PathLike[str], what: str, error: type[Exception]) -> bytes:
-    """A path as the system takes it, which has no zero byte."""
+def encoded(path: str | os.PathLike[str]) -> bytes | None:
+    """A path as the system takes it; None where it has a zero byte or a character that none has."""
     try:
         place = os.fsencode(path)
-    except ValueError:
-        place = b"\0"
-    if b"\0" in place:
-        raise error(f"{shown(path)} cannot be {what}: expected a path, got one no file can have")
-    return place
+    except UnicodeEncodeError:
+        return None
+    return None if b"\0" in place else place
 
 
 def _check_kind(

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from jaxnas.checks.files import encoded
 from jaxnas.checks.words import quoted
 
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095
@@ -34,17 +35,14 @@ def check_path(name: str, value: Any, error: type[Exception] = ValueError) -> Pa
         raise error(f"{name}: expected a path as text, got {quoted(text)}")
     if not text.strip():
         raise error(f"{name}: expected a path, got {quoted(text)}; . is the folder at hand")
-    try:
-        encoded = os.fsencode(text)
-    except UnicodeEncodeError:
-        encoded = b"\0"
-    if b"\0" in encoded:
+    place = encoded(text)
+    if place is None:
         raise error(f"{name}: expected a path that a file can have, got {quoted(text)}")
-    longest = max(map(len, encoded.split(b"/")))
-    if len(encoded) > _LONGEST_PATH or longest > _LONGEST_NAME:
+    longest = max(map(len, place.split(b"/")))
+    if len(place) > _LONGEST_PATH or longest > _LONGEST_NAME:
         raise error(
             f"{name}: expected a path of at most {_LONGEST_PATH} bytes and {_LONGEST_NAME} in each "
-            f"name, got {len(encoded)} and {longest}, {quoted(text, 40)}; give a shorter one"
+            f"name, got {len(place)} and {longest}, {quoted(text, 40)}; give a shorter one"
         )
     return Path(text)
 

@@ -25,13 +25,19 @@ Seed = Annotated[int, Whole(0)]
 SeedOfWords = Annotated[int, Whole(0, 2**32 - 1)]
 """A random seed of 32 bits: of a larger one JAX takes the lowest, as those of another seed."""
 
+SeedOfOrder = Annotated[int, Whole(0, 2**96 - 1)]
+"""A random seed of an order of images: three words of 32 bits."""
+
 Channels = Annotated[int, Whole(1, 4096)]
 """Channels of the first stage or cell."""
 
 Depth = Annotated[int, Whole(1, 1000)]
 """Cells, counted as the space does."""
 
-Classes = Annotated[int, Whole(1, 1_000_000)]
+MOST_CLASSES = 1_000_000
+"""A network has an output for each class."""
+
+Classes = Annotated[int, Whole(1, MOST_CLASSES)]
 """Classes of images."""
 
 Side = Annotated[int, Whole(1, 16_384)]

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from jaxnas.checks import checked, ranges, whole
+from jaxnas.checks import checked, ranges
 from jaxnas.data.remedies import into_range, one_label_each, to_integers, to_rgb, to_uint8
 
 _CHUNK = 1024  # images counted at a time, so that the statistics need little memory
-_MOST_CLASSES = 1_000_000  # a network has an output for each
 
 
 class DataError(ValueError):
@@ -112,7 +111,7 @@ class Images:
             labels = [a for a in (y_train, y_test) if a is not None and np.size(a)]
             numeric = [a for a in labels if np.asarray(a).dtype.kind in "iu"]
             largest = max((int(np.max(a)) + 1 for a in numeric), default=1)
-            num_classes = min(max(largest, 1), _MOST_CLASSES)  # the labels are checked below
+            num_classes = min(max(largest, 1), ranges.MOST_CLASSES)  # the labels are checked below
         mean, std = channel_statistics(x)
         return cls(name, x, y_train, num_classes, mean, std, x_test, y_test)
 
@@ -149,7 +148,7 @@ class Images:
                 f"batch of {size} asked for, but {self.name} has {total:,} training images; "
                 f"ask for at most that"
             )
-        chosen = random_order(total, seed)[:size]
+        chosen = random_order(total, checked("seed", seed, ranges.Seed))[:size]
         x = normalise(self.x_train[chosen], self.mean, self.std, dtype=dtype)
         return x, self.y_train[chosen]
 
@@ -235,7 +234,7 @@ def random_order(total: int, seed: int) -> NDArray[np.intp]:
     Raises:
         ValueError: the seed is no whole number from 0.
     """
-    keys = np.random.PCG64(whole("seed", seed, 0, 2**128 - 1)).random_raw(total)
+    keys = np.random.PCG64(checked("seed", seed, ranges.SeedOfOrder)).random_raw(total)
     return np.argsort(keys, kind="stable")
 
 
@@ -289,11 +288,11 @@ def _checked_labels(
             f"{name}: {key} must hold integers, but is {_describe(y)}; {to_integers(y)}"
         )
     low, high = int(y.min()), int(y.max())
-    limit = min(num_classes, _MOST_CLASSES)
+    limit = min(num_classes, ranges.MOST_CLASSES)
     if low < 0 or high >= limit:
         raise DataError(
             f"{name}: {key} must hold labels 0 to {limit - 1}, but holds {low} to {high}; "
-            f"{into_range(low, high, limit, _MOST_CLASSES)}"
+            f"{into_range(low, high, limit, ranges.MOST_CLASSES)}"
         )
     return y.astype(np.int32)
 

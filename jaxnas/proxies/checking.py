@@ -15,9 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnas.checks import one_line, quoted, whole
+from jaxnas.checks import checked, one_line, quoted, ranges
 from jaxnas.proxies.quantities import InputGradient
-from jaxnas.proxies.quantities.example_gradients import LARGEST_SEED
 from jaxnas.proxies.subject import Subject
 from jaxnas.types import Apply, Array
 
@@ -142,7 +141,9 @@ def seed(value: Any) -> Any:
     Raises:
         ValueError: it is none.
     """
-    return value if isinstance(value, jax.core.Tracer) else whole("seed", value, 0, LARGEST_SEED)
+    return (
+        value if isinstance(value, jax.core.Tracer) else checked("seed", value, ranges.SeedOfWords)
+    )
 
 
 def check_exchanged(x: Any, y: Any) -> None:

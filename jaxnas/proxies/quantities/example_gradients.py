@@ -18,9 +18,6 @@ from jaxnas.proxies.quantities.quantity import Quantity
 from jaxnas.proxies.subject import Subject, path_names
 from jaxnas.types import Array, Params, Path
 
-# A key of random numbers takes more only where types of 64 bits are on.
-LARGEST_SEED = 2**32 - 1
-
 
 @dataclass(frozen=True)
 class ExamplePass:
